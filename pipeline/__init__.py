@@ -1,0 +1,1 @@
+"""Sunroom's pipeline: from the files of a listing to delivered pictures."""

@@ -1,0 +1,1 @@
+"""Checks of the result against the merged source."""

@@ -1,0 +1,1 @@
+"""Encoding, metadata, sizes, provenance, report."""

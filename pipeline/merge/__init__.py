@@ -1,0 +1,1 @@
+"""Exposures of one view to one picture: alignment and fusion."""

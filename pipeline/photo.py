@@ -1,0 +1,101 @@
+"""The nouns of the pipeline: what a file says of itself, and a shot of one or several exposures."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from math import log2
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8] | NDArray[np.uint16]
+"""(H, W, 3) RGB, sRGB-encoded, upright."""
+FloatImage = NDArray[np.float32]
+"""(H, W, 3) RGB, sRGB-encoded 0..1, or (H, W) mask 0..1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a file says of itself before its pixels are decoded.
+
+    width and height are upright (orientation applied). Times are in seconds, focal length in mm; None where unknown.
+    """
+
+    path: str
+    """Absolute path."""
+    relative: str
+    """POSIX path below the job's SOURCE."""
+    bytes: int
+    format: str
+    """jpeg, png, tiff, webp or raw."""
+    width: int
+    height: int
+    orientation: int = 1
+    depth: int = 8
+    exposure_time: float | None = None
+    f_number: float | None = None
+    iso: float | None = None
+    focal_length: float | None = None
+    captured: datetime | None = None
+    """Start of the exposure, camera time, with sub-seconds where the file has them."""
+    make: str = ""
+    model: str = ""
+    serial: str = ""
+    lens: str = ""
+    flash: bool = False
+
+    @property
+    def exposure_value(self) -> float | None:
+        """log2(t * ISO / 100 / F^2): one more means twice as bright. Without an f-number the lens counts as f/1."""
+        if not self.exposure_time or not self.iso:
+            return None
+        return log2(self.exposure_time * self.iso / 100 / (self.f_number or 1.0) ** 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One picture to deliver: a file, or 2-9 bracketed exposures of one view; small and Arrow-friendly.
+
+    sources are absolute paths or URIs in order of exposure value, darkest first; `reference` indexes the middle one,
+    which gives name, metadata, size and white balance.
+    """
+
+    id: str
+    listing: str
+    name: str
+    sources: tuple[str, ...]
+    exposure_values: tuple[float, ...]
+    """Relative to the reference, in EV; 0 for singles. From EXIF or, without it, measured on the pictures."""
+    reference: int
+    width: int
+    height: int
+    formats: tuple[str, ...] = ()
+    confidence: float = 1.0
+    reason: str = ""
+    warnings: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    """Files that belong to the view but never enter the fusion (flash frames)."""
+
+    @property
+    def pixels(self) -> int:
+        """Width times height of one exposure."""
+        return self.width * self.height
+
+    def to_row(self) -> dict[str, Any]:
+        """A flat row for Arrow and JSON (tuples become lists)."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> Shot:
+        """The inverse of to_row; unknown columns are ignored, numpy values accepted."""
+        values: dict[str, Any] = {}
+        for f in fields(cls):
+            value = row[f.name]
+            if isinstance(value, np.generic):
+                value = value.item()
+            elif isinstance(value, list | tuple | np.ndarray):
+                value = tuple(v.item() if isinstance(v, np.generic) else v for v in value)
+            values[f.name] = value
+        return cls(**values)

@@ -1,0 +1,160 @@
+"""The plan of a photo: everything decided on the proxy, written down before a full-resolution pixel is touched.
+
+A plan is resolution-independent (coordinates are divided by the long side of the reference exposure, fields are sampled
+over the whole frame), serialises to one small zip, and rendering it again gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+VERSION = 1
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Tone:
+    """A per-channel curve followed by a local affine field: out = gain * curve(in) + offset, sRGB-encoded 0..1.
+
+    curve: (N, 3) output at N equally spaced inputs 0..1, or None (identity).
+    gain, offset: (h, w, 3) float16 over the frame of the reference exposure, sampled bilinearly with pixel centres at
+    +0.5, or both None (identity).
+    """
+
+    label: str
+    curve: Array | None = None
+    gain: NDArray[np.float16] | None = None
+    offset: NDArray[np.float16] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Warp:
+    """Where an output pixel comes from: a homography from output to reference coordinates, then the output's frame.
+
+    homography: (3, 3) on coordinates divided by the reference's long side. size: output (width, height) divided by the
+    same, so that 45 MP and proxy give the same picture.
+    """
+
+    label: str
+    homography: Array
+    size: tuple[float, float]
+
+
+Operation = Tone | Warp
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """How the exposures become one picture.
+
+    transforms: (n, 3, 3), reference coordinates to exposure i's, divided by the long side. exposure_values: (n,) relative
+    to the reference. used: which exposures enter the fusion (a frame that could not be aligned does not).
+    """
+
+    transforms: NDArray[np.float64]
+    exposure_values: tuple[float, ...]
+    used: tuple[bool, ...]
+    reference: int = 0
+    detail: float = 1.0
+
+    @classmethod
+    def single(cls) -> Self:
+        """The merge of one exposure: itself."""
+        return cls(np.eye(3)[None], (0.0,), (True,))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Merge, ordered operations, the alpha grid, and facts.
+
+    alpha: (rows, columns) 0..1, cells of 1/16 of the long side: how much of Tone is allowed there. facts: JSON values
+    (scene, measured figures, warnings) that the report shows.
+    """
+
+    merge: Merge
+    operations: tuple[Operation, ...] = ()
+    alpha: Array = field(default_factory=lambda: np.ones((1, 1), np.float32))
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def at_strength(self, alpha: float) -> Plan:
+        """The same plan, every Tone scaled by `alpha` (0 leaves merge and geometry only)."""
+        return replace(self, alpha=np.full_like(self.alpha, np.float32(alpha)))
+
+    @property
+    def warp(self) -> Warp | None:
+        """The one Warp of the plan, if any."""
+        return next((o for o in self.operations if isinstance(o, Warp)), None)
+
+    @property
+    def tones(self) -> tuple[Tone, ...]:
+        """The Tone operations in order."""
+        return tuple(o for o in self.operations if isinstance(o, Tone))
+
+    def to_bytes(self) -> bytes:
+        """One zip: plan.json and the arrays as .npy; equal plans give equal bytes (no clock inside)."""
+        arrays: dict[str, NDArray[Any]] = {"transforms": self.merge.transforms, "alpha": self.alpha}
+        operations: list[dict[str, Any]] = []
+        for i, operation in enumerate(self.operations):
+            entry: dict[str, Any] = {"kind": type(operation).__name__, "label": operation.label}
+            if isinstance(operation, Warp):
+                entry["size"] = list(operation.size)
+                arrays[f"{i}.homography"] = operation.homography
+            else:
+                for name in ("curve", "gain", "offset"):
+                    value = getattr(operation, name)
+                    if value is not None:
+                        arrays[f"{i}.{name}"] = value
+            operations.append(entry)
+        merge = asdict(replace(self.merge, transforms=np.empty(0)))
+        del merge["transforms"]
+        form = {"version": VERSION, "merge": merge, "operations": operations, "facts": self.facts}
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as z:
+            z.writestr(
+                zipfile.ZipInfo("plan.json", _EPOCH), json.dumps(form, indent=1, sort_keys=True), zipfile.ZIP_DEFLATED
+            )
+            for name in sorted(arrays):
+                buffer = io.BytesIO()
+                np.lib.format.write_array(buffer, np.ascontiguousarray(arrays[name]), allow_pickle=False)
+                z.writestr(zipfile.ZipInfo(f"{name}.npy", _EPOCH), buffer.getvalue(), zipfile.ZIP_DEFLATED)
+        return out.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Plan:
+        """The inverse of to_bytes. Raises ValueError if `data` is not a plan of this version."""
+        try:
+            with zipfile.ZipFile(io.BytesIO(data)) as z:
+                form = json.loads(z.read("plan.json"))
+                arrays = {
+                    n.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(z.read(n)), allow_pickle=False)
+                    for n in z.namelist()
+                    if n.endswith(".npy")
+                }
+        except (zipfile.BadZipFile, KeyError, json.JSONDecodeError) as error:
+            raise ValueError(f"not a plan: {error}") from None
+        if form.get("version") != VERSION:
+            raise ValueError(f"plan version {form.get('version')}, this program reads {VERSION}")
+        operations: list[Operation] = []
+        for i, entry in enumerate(form["operations"]):
+            if entry["kind"] == "Warp":
+                operations.append(Warp(entry["label"], arrays[f"{i}.homography"], tuple(entry["size"])))
+            else:
+                fields = {n: arrays.get(f"{i}.{n}") for n in ("curve", "gain", "offset")}
+                operations.append(Tone(entry["label"], **fields))
+        m = form["merge"]
+        merge = Merge(arrays["transforms"], tuple(m["exposure_values"]), tuple(m["used"]), m["reference"], m["detail"])
+        return cls(merge, tuple(operations), arrays["alpha"], form["facts"])
+
+
+def alpha_shape(width: int, height: int) -> tuple[int, int]:
+    """Rows and columns of an alpha grid with cells of 1/16 of the long side."""
+    cell = max(width, height) / 16
+    return max(1, round(height / cell)), max(1, round(width / cell))

@@ -1,0 +1,1 @@
+"""Files of a listing to shots: headers, brackets, decoding, colour, metadata."""

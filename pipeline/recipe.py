@@ -1,0 +1,214 @@
+"""The recipe: a form with one typed panel per edit, the same in YAML, CLI --set, JSON API and Python.
+
+Panels apply in one fixed order (design: denoise, balance, windows, light, sky, look, warp, sharpen, privacy). A panel that
+is not built yet accepts strength 0 only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.codes import SettingsError
+
+Strength = Annotated[float, Field(ge=0, le=1, description="0 leaves every byte as it is, 1 is the full edit")]
+NotBuilt = Annotated[float, Field(ge=0, le=0, description="not built yet: accepts 0 only")]
+
+
+class Panel(BaseModel):
+    """Base of all panels: frozen, and unknown options are an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Read(Panel):
+    """Which files count, and how RAW is decoded."""
+
+    max_megapixels: float = Field(300, gt=0, le=2000, description="larger pictures are refused before decoding")
+    raw_jpeg: Literal["raw", "jpeg"] = Field("raw", description="which twin of RAW+JPEG is edited")
+
+
+class Merge(Panel):
+    """Alignment and fusion of bracketed exposures."""
+
+    align: bool = Field(True, description="align hand-held exposures")
+    detail: float = Field(1.0, ge=0, le=1, description="share of the exposures' fine detail kept in the fusion")
+
+
+class Balance(Panel):
+    """Removal of a colour cast; warm light stays warm."""
+
+    strength: Strength = 1.0
+    warmth: float = Field(0.0, ge=-1, le=1, description="preference after balancing: -1 cooler, 1 warmer")
+
+
+class Light(Panel):
+    """Exposure, dark corners, harsh shadows, highlight roll-off."""
+
+    strength: Strength = 1.0
+    brightness: float = Field(
+        0.0, ge=-1, le=1, description="preference: darker (-1) to brighter (1) than the house style"
+    )
+    contrast: float = Field(0.0, ge=-1, le=1, description="preference: flatter (-1) to crisper (1)")
+
+
+class Geometry(Panel):
+    """Straight verticals."""
+
+    strength: NotBuilt = 0.0
+
+
+class Windows(Panel):
+    """The captured view through blown-out windows."""
+
+    strength: NotBuilt = 0.0
+
+
+class Sky(Panel):
+    """Replacement of dull skies."""
+
+    strength: NotBuilt = 0.0
+
+
+class Look(Panel):
+    """One style over a listing."""
+
+    strength: NotBuilt = 0.0
+
+
+class Privacy(Panel):
+    """Blurred faces and number plates."""
+
+    strength: NotBuilt = 0.0
+
+
+class Detail(Panel):
+    """Noise reduction and capture sharpening."""
+
+    strength: NotBuilt = 0.0
+
+
+class Check(Panel):
+    """Limits of the comparison with the merged source, and what happens beyond them."""
+
+    structure: float = Field(
+        0.90, ge=0, le=1, description="lowest structure SSIM after the fitted local affine is removed"
+    )
+    colour: float = Field(3.0, gt=0, description="highest colour drift (OKLab dE x100, 95th percentile of blocks)")
+    edges: float = Field(0.80, ge=0, le=1, description="lowest F-score of edges kept and not invented")
+    attempts: tuple[float, ...] = Field((1.0, 0.6, 0.35, 0.0), description="strengths tried in turn")
+    on_fail: Literal["deliver_plain", "quarantine"] = "deliver_plain"
+
+
+class Web(Panel):
+    """A second, smaller picture from the same render."""
+
+    enabled: bool = False
+    long_side: int = Field(2048, ge=320, le=16384, description="pixels; never enlarged")
+    max_bytes: int | None = Field(None, ge=10_000, description="byte cap, met by searching the JPEG quality")
+    quality: int = Field(88, ge=1, le=100)
+    quality_floor: int = Field(60, ge=1, le=100)
+    resize_filter: Literal["lanczos", "area", "cubic"] = "area"
+    sharpen: float = Field(0.3, ge=0, le=1, description="output sharpening for the smaller size")
+    name: str = Field("{listing}_{seq:03}", description="fields: listing, name, seq")
+
+
+class Deliver(Panel):
+    """Format and size of the full picture, and further sizes."""
+
+    format: Literal["jpeg", "png", "tiff"] = "jpeg"
+    quality: int = Field(92, ge=1, le=100, description="JPEG quality")
+    subsampling: Literal["4:2:0", "4:4:4"] = "4:2:0"
+    depth: Literal[8, 16] = Field(8, description="bits per channel of PNG and TIFF")
+    web: Web = Web()
+
+
+class Recipe(Panel):
+    """Everything a user can set; `Recipe()` is the house default."""
+
+    name: str = "default"
+    engine: Literal["classical"] = "classical"
+    seed: int = Field(0, ge=0)
+    read: Read = Read()
+    merge: Merge = Merge()
+    balance: Balance = Balance()
+    windows: Windows = Windows()
+    light: Light = Light()
+    sky: Sky = Sky()
+    look: Look = Look()
+    geometry: Geometry = Geometry()
+    detail: Detail = Detail()
+    privacy: Privacy = Privacy()
+    check: Check = Check()
+    deliver: Deliver = Deliver()
+
+    def fingerprint(self) -> str:
+        """16 hex digits that name these settings (the recipe's own name does not count)."""
+        form = json.dumps(self.model_dump(mode="json", exclude={"name"}), sort_keys=True)
+        return hashlib.sha256(form.encode()).hexdigest()[:16]
+
+    @classmethod
+    def load(cls, name_or_path: str | Path = "default", overrides: dict[str, str] | None = None) -> Self:
+        """The recipe of a shipped name or a YAML file, with `panel.option=value` overrides.
+
+        Raises
+        ------
+        SettingsError
+            If there is no such recipe, or a setting is unknown or out of its bounds; the message names it.
+        """
+        form = _read_form(str(name_or_path))
+        for key, text in (overrides or {}).items():
+            _put(form, key, text)
+        try:
+            return cls.model_validate(form)
+        except ValidationError as error:
+            lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']} (got {e['input']!r})" for e in error.errors()]
+            raise SettingsError("recipe: " + "; ".join(lines)) from None
+
+    def to_yaml(self) -> str:
+        """The whole form as YAML."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
+def recipe_names() -> list[str]:
+    """Names of the shipped recipes."""
+    folder = resources.files("pipeline") / "recipes"
+    return sorted(p.name.removesuffix(".yaml") for p in folder.iterdir() if p.name.endswith(".yaml"))
+
+
+def _read_form(name: str) -> dict[str, Any]:
+    if name in recipe_names():
+        text = (resources.files("pipeline") / "recipes" / f"{name}.yaml").read_text(encoding="utf-8")
+    else:
+        path = Path(name)
+        if not path.is_file():
+            raise SettingsError(
+                f"recipe: no file and no shipped recipe named {name!r} (shipped: {', '.join(recipe_names())})"
+            )
+        text = path.read_text(encoding="utf-8")
+    try:
+        form = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise SettingsError(f"recipe {name}: not valid YAML: {error}") from None
+    if not isinstance(form, dict):
+        raise SettingsError(f"recipe {name}: expected panels with options, found {type(form).__name__}")
+    return form
+
+
+def _put(form: dict[str, Any], key: str, text: str) -> None:
+    *panels, option = key.split(".")
+    place: Any = form
+    for panel in panels:
+        place = place.setdefault(panel, {}) if isinstance(place, dict) else None
+    if not isinstance(place, dict) or not panels:
+        raise SettingsError(f"--set {key}: expected panel.option=value")
+    try:
+        place[option] = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise SettingsError(f"--set {key}: cannot read value {text!r}") from None

@@ -1,0 +1,1 @@
+"""Plan and full-resolution exposures to pixels."""

@@ -1,0 +1,1 @@
+"""What the proxy shows: scene, masks, lines, radiance."""
