@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from math import log2
 from typing import Any
@@ -99,3 +99,42 @@ class Shot:
                 value = tuple(v.item() if isinstance(v, np.generic) else v for v in value)
             values[f.name] = value
         return cls(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a shot: one entry of summary.json's photos, one small row of the stream.
+
+    seconds are wall seconds of the whole way, stages those of its parts. output is relative to DEST; `outputs` maps each
+    delivered profile to its path. failure is Failure.to_dict() for a quarantined shot.
+    """
+
+    id: str
+    listing: str
+    name: str
+    sources: tuple[str, ...]
+    status: str
+    """delivered or quarantined."""
+    code: str = ""
+    scene: str = ""
+    warnings: tuple[str, ...] = ()
+    attempts: int = 0
+    strength: float = 0.0
+    qc: dict[str, Any] = field(default_factory=dict)
+    provenance: dict[str, float] = field(default_factory=dict)
+    output: str = ""
+    outputs: dict[str, str] = field(default_factory=dict)
+    bytes: int = 0
+    seconds: float = 0.0
+    stages: dict[str, float] = field(default_factory=dict)
+    failure: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Result:
+        """The inverse of to_dict; unknown keys are ignored."""
+        known = {f.name for f in fields(cls)}
+        return cls(**{k: tuple(v) if k in ("sources", "warnings") else v for k, v in values.items() if k in known})

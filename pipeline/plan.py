@@ -55,8 +55,8 @@ Operation = Tone | Warp
 class Merge:
     """How the exposures become one picture.
 
-    transforms: (n, 3, 3), reference coordinates to exposure i's, divided by the long side. exposure_values: (n,) relative
-    to the reference. used: which exposures enter the fusion (a frame that could not be aligned does not).
+    transforms: (n, 3, 3), reference coordinates to exposure i's, divided by the long side. exposure_values: (n,)
+    relative to the reference. used: which exposures enter the fusion (a frame that could not be aligned does not).
     """
 
     transforms: NDArray[np.float64]

@@ -1,7 +1,7 @@
 """The recipe: a form with one typed panel per edit, the same in YAML, CLI --set, JSON API and Python.
 
-Panels apply in one fixed order (design: denoise, balance, windows, light, sky, look, warp, sharpen, privacy). A panel that
-is not built yet accepts strength 0 only.
+Panels apply in one fixed order (design: denoise, balance, windows, light, sky, look, warp, sharpen, privacy). A panel
+that is not built yet accepts strength 0 only.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ class Panel(BaseModel):
 class Read(Panel):
     """Which files count, and how RAW is decoded."""
 
-    max_megapixels: float = Field(300, gt=0, le=2000, description="larger pictures are refused before decoding")
-    raw_jpeg: Literal["raw", "jpeg"] = Field("raw", description="which twin of RAW+JPEG is edited")
+    max_megapixels: float = Field(default=300, gt=0, le=2000, description="larger pictures are refused before decoding")
+    raw_jpeg: Literal["raw", "jpeg"] = Field(default="raw", description="which twin of RAW+JPEG is edited")
 
 
 class Merge(Panel):
     """Alignment and fusion of bracketed exposures."""
 
-    align: bool = Field(True, description="align hand-held exposures")
-    detail: float = Field(1.0, ge=0, le=1, description="share of the exposures' fine detail kept in the fusion")
+    align: bool = Field(default=True, description="align hand-held exposures")
+    detail: float = Field(default=1.0, ge=0, le=1, description="share of the exposures' fine detail kept in the fusion")
 
 
 class Balance(Panel):
     """Removal of a colour cast; warm light stays warm."""
 
     strength: Strength = 1.0
-    warmth: float = Field(0.0, ge=-1, le=1, description="preference after balancing: -1 cooler, 1 warmer")
+    warmth: float = Field(default=0.0, ge=-1, le=1, description="preference after balancing: -1 cooler, 1 warmer")
 
 
 class Light(Panel):
@@ -53,9 +53,9 @@ class Light(Panel):
 
     strength: Strength = 1.0
     brightness: float = Field(
-        0.0, ge=-1, le=1, description="preference: darker (-1) to brighter (1) than the house style"
+        default=0.0, ge=-1, le=1, description="preference: darker (-1) to brighter (1) than the house style"
     )
-    contrast: float = Field(0.0, ge=-1, le=1, description="preference: flatter (-1) to crisper (1)")
+    contrast: float = Field(default=0.0, ge=-1, le=1, description="preference: flatter (-1) to crisper (1)")
 
 
 class Geometry(Panel):
@@ -98,11 +98,13 @@ class Check(Panel):
     """Limits of the comparison with the merged source, and what happens beyond them."""
 
     structure: float = Field(
-        0.90, ge=0, le=1, description="lowest structure SSIM after the fitted local affine is removed"
+        default=0.90, ge=0, le=1, description="lowest structure SSIM after the fitted local affine is removed"
     )
-    colour: float = Field(3.0, gt=0, description="highest colour drift (OKLab dE x100, 95th percentile of blocks)")
-    edges: float = Field(0.80, ge=0, le=1, description="lowest F-score of edges kept and not invented")
-    attempts: tuple[float, ...] = Field((1.0, 0.6, 0.35, 0.0), description="strengths tried in turn")
+    colour: float = Field(
+        default=3.0, gt=0, description="highest colour drift (OKLab dE x100, 95th percentile of blocks)"
+    )
+    edges: float = Field(default=0.80, ge=0, le=1, description="lowest F-score of edges kept and not invented")
+    attempts: tuple[float, ...] = Field(default=(1.0, 0.6, 0.35, 0.0), description="strengths tried in turn")
     on_fail: Literal["deliver_plain", "quarantine"] = "deliver_plain"
 
 
@@ -110,22 +112,22 @@ class Web(Panel):
     """A second, smaller picture from the same render."""
 
     enabled: bool = False
-    long_side: int = Field(2048, ge=320, le=16384, description="pixels; never enlarged")
-    max_bytes: int | None = Field(None, ge=10_000, description="byte cap, met by searching the JPEG quality")
-    quality: int = Field(88, ge=1, le=100)
-    quality_floor: int = Field(60, ge=1, le=100)
+    long_side: int = Field(default=2048, ge=320, le=16384, description="pixels; never enlarged")
+    max_bytes: int | None = Field(default=None, ge=10_000, description="byte cap, met by searching the JPEG quality")
+    quality: int = Field(default=88, ge=1, le=100)
+    quality_floor: int = Field(default=60, ge=1, le=100)
     resize_filter: Literal["lanczos", "area", "cubic"] = "area"
-    sharpen: float = Field(0.3, ge=0, le=1, description="output sharpening for the smaller size")
-    name: str = Field("{listing}_{seq:03}", description="fields: listing, name, seq")
+    sharpen: float = Field(default=0.3, ge=0, le=1, description="output sharpening for the smaller size")
+    name: str = Field(default="{listing}_{seq:03}", description="fields: listing, name, seq")
 
 
 class Deliver(Panel):
     """Format and size of the full picture, and further sizes."""
 
     format: Literal["jpeg", "png", "tiff"] = "jpeg"
-    quality: int = Field(92, ge=1, le=100, description="JPEG quality")
+    quality: int = Field(default=92, ge=1, le=100, description="JPEG quality")
     subsampling: Literal["4:2:0", "4:4:4"] = "4:2:0"
-    depth: Literal[8, 16] = Field(8, description="bits per channel of PNG and TIFF")
+    depth: Literal[8, 16] = Field(default=8, description="bits per channel of PNG and TIFF")
     web: Web = Web()
 
 
@@ -134,7 +136,7 @@ class Recipe(Panel):
 
     name: str = "default"
     engine: Literal["classical"] = "classical"
-    seed: int = Field(0, ge=0)
+    seed: int = Field(default=0, ge=0)
     read: Read = Read()
     merge: Merge = Merge()
     balance: Balance = Balance()
