@@ -105,8 +105,8 @@ class Shot:
 class Result:
     """What became of a shot: one entry of summary.json's photos, one small row of the stream.
 
-    seconds are wall seconds of the whole way, stages those of its parts. output is relative to DEST; `outputs` maps each
-    delivered profile to its path. failure is Failure.to_dict() for a quarantined shot.
+    seconds are wall seconds of the whole way, stages those of its parts. output is relative to DEST; `outputs` maps
+    each delivered profile to its path. failure is Failure.to_dict() for a quarantined shot.
     """
 
     id: str
@@ -136,5 +136,6 @@ class Result:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Result:
         """The inverse of to_dict; unknown keys are ignored."""
-        known = {f.name for f in fields(cls)}
-        return cls(**{k: tuple(v) if k in ("sources", "warnings") else v for k, v in values.items() if k in known})
+        known: dict[str, Any] = {f.name: values[f.name] for f in fields(cls) if f.name in values}
+        known.update({k: tuple(known[k]) for k in ("sources", "warnings") if k in known})
+        return cls(**known)
