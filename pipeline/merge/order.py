@@ -1,0 +1,139 @@
+"""Tone order: what is brighter in the scene stays brighter in the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.floating[Any]]
+_LEVELS = np.arange(256, dtype=np.float32) / 255
+_LINEAR = np.where(_LEVELS <= 0.04045, _LEVELS / 12.92, ((_LEVELS + 0.055) / 1.055) ** 2.4).astype(np.float32)
+_LUMA = np.array([[0.2126, 0.7152, 0.0722]], np.float32)
+_BLACK = 2.0**-14
+_BINS = 64
+_HALF_BAND = 0.5
+_SLOPE = 3.0
+_DARKEN, _BRIGHTEN = 0.8, 1.5
+
+
+def measured_steps(exposures: Sequence[NDArray[np.uint8]], exposure_values: Sequence[float]) -> list[float]:
+    """Exposure values along the set as the pixels show them, the first 0.
+
+    The median log2 ratio of neighbours where both are well exposed. Pictures that share too few well-exposed pixels
+    keep the given difference.
+    """
+    values = [0.0]
+    for i, (a, b) in enumerate(pairwise(exposures)):
+        x, y = cv2.blur(a, (5, 5))[..., 1], cv2.blur(b, (5, 5))[..., 1]
+        step = exposure_values[i + 1] - exposure_values[i]
+        # Blacks are lifted in many renderings: the ratio is read as high above them as enough pixels allow.
+        for darkest in (64, 40, 24):
+            both = (x > darkest) & (y < 240)
+            if np.count_nonzero(both) >= 0.002 * both.size:
+                step = float(np.median(np.log2(_LINEAR[y[both]] / _LINEAR[x[both]])))
+                break
+        values.append(values[-1] + step)
+    return values
+
+
+def log_radiance(exposures: Sequence[NDArray[np.uint8]], exposure_values: Sequence[float]) -> NDArray[np.float32]:
+    """log2 of the scene's luminance from aligned exposures (h, w, 3), darkest first; relative to the darkest exposure.
+
+    A weighted mean of the linearised exposures (Debevec & Malik, 1997, with the sRGB curve as response).
+    """
+    coarse = [cv2.resize(e, None, fx=s, fy=s, interpolation=cv2.INTER_AREA) for e in exposures for s in [_coarse(e)]]
+    values = measured_steps(coarse, exposure_values)
+    total: Any = np.zeros(exposures[0].shape[:2], np.float32)
+    weights: Any = np.full(exposures[0].shape[:2], 1e-9, np.float32)
+    for i, (exposure, value) in enumerate(zip(exposures, values, strict=True)):
+        channels = cv2.split(exposure)
+        peak = cv2.max(cv2.max(*channels[:2]), channels[2])
+        luminance = cv2.transform(cv2.LUT(exposure, _LINEAR), _LUMA)
+        trust = _TRUST.copy()
+        if i == 0:
+            trust[128:] = np.maximum(trust[128:], 1e-3)
+        if i == len(exposures) - 1:
+            trust[:128] = np.maximum(trust[:128], 1e-3)
+        weight = cv2.LUT(peak, trust)
+        total += luminance * weight * np.float32(2.0**-value)
+        weights += weight
+    return np.log2(total / weights + np.float32(_BLACK * 2.0 ** -values[-1]))
+
+
+_TRUST = np.clip(np.minimum(np.arange(256) - 8, 250 - np.arange(256)) / 60, 0, 1).astype(np.float32)
+
+
+def keep_tone_order(base: Array, radiance: Array) -> NDArray[np.float32]:
+    """A gain that bounds `base` by a monotone curve of the scene's radiance.
+
+    With both low-passed at 1 % of the long side, base is moved towards [g(r - 1/2 EV), g(r + 1/2 EV)] of a rising curve
+    g: inside it no two places at least 1 EV apart are in inverted order. g is the rising envelope of the base, so that
+    brighter places are raised rather than darker ones lowered. Only places brighter than the median are moved
+    (window views, lamps, sunlit patches) and by a bounded gain, because the radiance of blacks is mostly noise and
+    texture must keep the contrast that the exposures show. The gain is made edge-aware by a guided filter (He et al.,
+    2013) with the radiance as guide.
+
+    Parameters
+    ----------
+    base : (h, w, 3) float32, levels 0..255
+    radiance : (h, w) float32, EV
+
+    Returns
+    -------
+    (h, w) float32 gain.
+    """
+    height, width = radiance.shape
+    s = min(1.0, 512 / max(height, width))
+    size = (max(round(width * s), 1), max(round(height * s), 1))
+    luma = cv2.transform(base, _LUMA)
+    y = cv2.resize(luma, size, interpolation=cv2.INTER_AREA)
+    r = cv2.resize(radiance, size, interpolation=cv2.INTER_AREA)
+    sigma = 0.01 * max(size)
+    f = cv2.GaussianBlur(np.clip(y, 1, 400), (0, 0), sigma)
+    b = np.log2(cv2.GaussianBlur(np.exp2(r), (0, 0), sigma))
+    low, high = (float(v) for v in np.percentile(b, [0.1, 99.9]))
+    if high - low < 2 * _HALF_BAND:
+        return np.ones((height, width), np.float32)
+    centres, curve = _rising_envelope(b, f, low, high)
+    floor = np.interp(b - _HALF_BAND, centres, curve).astype(np.float32)
+    ceiling = np.interp(b + _HALF_BAND, centres, curve).astype(np.float32)
+    gain = np.clip(np.clip(f, floor, ceiling) / f, _DARKEN, _BRIGHTEN)
+    gain = 1 + (gain - 1) * np.clip(b - np.median(b), 0, 1)
+    a, c = _guided(r, gain.astype(np.float32), radius=max(round(0.03 * max(size)), 2), eps=0.02)
+    slope = cv2.resize(a, (width, height), interpolation=cv2.INTER_LINEAR)
+    offset = cv2.resize(c, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.clip(slope * radiance + offset, gain.min(), gain.max())
+
+
+def _rising_envelope(b: Array, f: Array, low: float, high: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    edges = np.linspace(low, high, _BINS + 1)
+    index = np.clip(np.digitize(b.ravel(), edges) - 1, 0, _BINS - 1)
+    values, counts = f.ravel(), np.bincount(index, minlength=_BINS)
+    medians = np.array([np.median(values[index == k]) if counts[k] else np.nan for k in range(_BINS)])
+    centres = (edges[:-1] + edges[1:]) / 2
+    known = ~np.isnan(medians)
+    curve = np.interp(centres, centres[known], medians[known])
+    weights = np.maximum(counts, 1).astype(np.float64)
+    smooth = cv2.GaussianBlur((curve * weights)[None], (0, 0), 1.5) / cv2.GaussianBlur(weights[None], (0, 0), 1.5)
+    rise = _SLOPE * (centres - centres[0])
+    rising = np.maximum.accumulate(smooth[0] - rise) + rise
+    return centres.astype(np.float32), rising.astype(np.float32)
+
+
+def _guided(guide: Array, values: Array, *, radius: int, eps: float) -> tuple[Array, Array]:
+    def mean(x: Array) -> Array:
+        out: Any = cv2.boxFilter(x, -1, (2 * radius + 1, 2 * radius + 1), borderType=cv2.BORDER_REFLECT)
+        return out
+
+    mg, mv = mean(guide), mean(values)
+    a = (mean(guide * values) - mg * mv) / (mean(guide * guide) - mg * mg + np.float32(eps))
+    return mean(a), mean(mv - a * mg)
+
+
+def _coarse(image: NDArray[np.uint8]) -> float:
+    return min(1.0, 512 / max(image.shape[:2]))
