@@ -39,13 +39,14 @@ class Tone:
 class Warp:
     """Where an output pixel comes from: a homography from output to reference coordinates, then the output's frame.
 
-    homography: (3, 3) on coordinates divided by the reference's long side. size: output (width, height) divided by the
-    same, so that 45 MP and proxy give the same picture.
+    homography: (3, 3) on coordinates divided by the long side of the reference. size, frame: (width, height) of output and
+    reference, divided by the same, so that 45 MP and proxy give the same picture.
     """
 
     label: str
-    homography: Array
+    homography: NDArray[np.float64]
     size: tuple[float, float]
+    frame: tuple[float, float]
 
 
 Operation = Tone | Warp
@@ -105,7 +106,7 @@ class Plan:
         for i, operation in enumerate(self.operations):
             entry: dict[str, Any] = {"kind": type(operation).__name__, "label": operation.label}
             if isinstance(operation, Warp):
-                entry["size"] = list(operation.size)
+                entry |= {"size": list(operation.size), "frame": list(operation.frame)}
                 arrays[f"{i}.homography"] = operation.homography
             else:
                 for name in ("curve", "gain", "offset"):
@@ -145,7 +146,9 @@ class Plan:
         operations: list[Operation] = []
         for i, entry in enumerate(form["operations"]):
             if entry["kind"] == "Warp":
-                operations.append(Warp(entry["label"], arrays[f"{i}.homography"], tuple(entry["size"])))
+                operations.append(
+                    Warp(entry["label"], arrays[f"{i}.homography"], tuple(entry["size"]), tuple(entry["frame"]))
+                )
             else:
                 fields = {n: arrays.get(f"{i}.{n}") for n in ("curve", "gain", "offset")}
                 operations.append(Tone(entry["label"], **fields))

@@ -25,10 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.merge.order import keep_tone_order, log_radiance
+from pipeline.merge.tiles import Box, Upsampler, sample
 from pipeline.photo import Image
 
 Array = NDArray[np.floating[Any]]
-TILE = 512
 _SIGMA_EXPOSEDNESS = 0.2
 _FLOOR = 0.05
 _KNEE = 205.0
@@ -120,13 +120,13 @@ def prepare(
     return Fusion(factor, size, smalls, finals, levels, owner, maps)
 
 
-def fuse_tile(exposures: Sequence[Image], fusion: Fusion, box: tuple[int, int, int, int]) -> NDArray[np.float32]:
+def fuse_tile(exposures: Sequence[Image], fusion: Fusion, box: Box) -> NDArray[np.float32]:
     """The fused picture inside box = (x0, y0, x1, y1): (y1-y0, x1-x0, 3) float32, levels 0..255 (not clipped).
 
     Tiles of any partition of the output join without seams: every value depends on absolute coordinates only.
     """
     x0, y0, x1, y1 = box
-    up = _Upsampler(fusion.factor, box, fusion.base.shape[1::-1])
+    up = Upsampler(fusion.factor, box, fusion.base.shape[1::-1])
     out = np.zeros((y1 - y0, x1 - x0, 3), np.float32)
     for exposure, small, weight, transform in zip(
         exposures, fusion.smalls, fusion.weights, fusion.transforms, strict=True
@@ -140,42 +140,6 @@ def fuse_tile(exposures: Sequence[Image], fusion: Fusion, box: tuple[int, int, i
             scale = 1 / (_WEIGHT_ONE * 257)
         cv2.add(out, cv2.multiply(difference, up(weight), scale=scale, dtype=cv2.CV_32F), dst=out)
     return cv2.scaleAdd(up(fusion.base).astype(np.float32), 1 / _BASE_ONE, out)
-
-
-def sample(image: Image, transform: NDArray[np.float64], box: tuple[int, int, int, int]) -> Image:
-    """Pixels of `image` at transform(box), bicubic, border replicated; pixel centres at +0.5; dtype kept."""
-    x0, y0, x1, y1 = box
-    x, y = np.meshgrid(np.arange(x0, x1) + 0.5, np.arange(y0, y1) + 0.5)
-    t = transform
-    w = t[2, 0] * x + t[2, 1] * y + t[2, 2]
-    u = ((t[0, 0] * x + t[0, 1] * y + t[0, 2]) / w - 0.5).astype(np.float32)
-    v = ((t[1, 0] * x + t[1, 1] * y + t[1, 2]) / w - 0.5).astype(np.float32)
-    left, top = max(int(u.min()) - 3, 0), max(int(v.min()) - 3, 0)
-    right, bottom = min(int(u.max()) + 4, image.shape[1]), min(int(v.max()) + 4, image.shape[0])
-    left, top = min(left, image.shape[1] - 1), min(top, image.shape[0] - 1)
-    crop = image[top : max(bottom, top + 1), left : max(right, left + 1)]
-    sampled: Any = cv2.remap(crop, u - left, v - top, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    return sampled
-
-
-class _Upsampler:
-    """Bilinear enlargement of a reduced picture to one tile (a closure over the tile's geometry)."""
-
-    def __init__(self, factor: int, box: tuple[int, int, int, int], small: Sequence[int]) -> None:
-        x0, y0, x1, y1 = box
-        self.factor = factor
-        # One reduced pixel more on every side, so that the tile's border interpolates as its inside.
-        self.a, self.c = max(x0 // factor - 1, 0), max(y0 // factor - 1, 0)
-        self.b, self.d = min(-(-x1 // factor) + 1, small[0]), min(-(-y1 // factor) + 1, small[1])
-        left, top = x0 - self.a * factor, y0 - self.c * factor
-        self.inside = np.s_[top : top + y1 - y0, left : left + x1 - x0]
-
-    def __call__(self, small: Any) -> Any:
-        part = small[self.c : self.d, self.a : self.b]
-        if self.factor == 1:
-            return part[self.inside]
-        size = ((self.b - self.a) * self.factor, (self.d - self.c) * self.factor)
-        return cv2.resize(part, size, interpolation=cv2.INTER_LINEAR)[self.inside]
 
 
 def _is_identity(transform: NDArray[np.float64]) -> bool:

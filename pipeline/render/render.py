@@ -1,0 +1,104 @@
+"""The one place where full-resolution pixels are touched: plan + exposures -> pixels, tile by tile, deterministic."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.merge import fuse
+from pipeline.merge.tiles import Box, Runner, boxes, run_here, sample
+from pipeline.photo import Image
+from pipeline.plan import Merge, Plan, Warp
+from pipeline.render.tone import toner
+
+Matrix = NDArray[np.float64]
+cv2.ipp.setUseIPP(False)
+
+
+def output_size(warp: Warp | None, width: int, height: int) -> tuple[int, int]:
+    """Width and height of the output for a reference exposure of that size."""
+    if warp is None:
+        return width, height
+    long = max(width, height)
+    return round(warp.size[0] * long), round(warp.size[1] * long)
+
+
+def render_source(
+    plan: Plan, exposures: Sequence[Image], *, tiles: Runner | None = None, threads: int = 1
+) -> tuple[Image, NDArray[np.uint8] | None]:
+    """The merged source in the output's frame, and per half-size pixel the exposure of largest weight.
+
+    Parameters
+    ----------
+    exposures : sequence of (H, W, 3) uint8 or uint16
+        Every exposure of the shot, darkest first; those that plan.merge does not use may be empty.
+
+    Returns
+    -------
+    source : (h, w, 3)
+        The exposure itself (no copy) for a single one without Warp; uint16 for a merge of several.
+    owner : (rows, columns) uint8 or None
+        Index into the shot's exposures, at a reduced size; None for a single exposure.
+    """
+    tiles = tiles or run_here(threads)
+    merge = plan.merge
+    used = [i for i, u in enumerate(merge.used) if u]
+    height, width = exposures[merge.reference].shape[:2]
+    size = output_size(plan.warp, width, height)
+    transforms = [pixel_transform(merge, plan.warp, i, max(width, height)) for i in used]
+    if len(used) == 1:
+        return _resampled(exposures[used[0]], transforms[0], size, tiles), None
+    chosen = [exposures[i] for i in used]
+    values = [merge.exposure_values[i] for i in used]
+    fusion = fuse.prepare(chosen, transforms, values, size=size, detail=merge.detail, threads=threads)
+    out = np.empty((size[1], size[0], 3), np.uint16)
+
+    def run(box: Box) -> None:
+        x0, y0, x1, y1 = box
+        tile: Any = fuse.fuse_tile(chosen, fusion, box)
+        np.maximum(tile, 0, out=tile)
+        out[y0:y1, x0:x1] = np.minimum(tile * np.float32(257) + np.float32(0.5), 65535).astype(np.uint16)
+
+    tiles(run, boxes(*size))
+    return out, np.asarray(used, np.uint8)[fusion.owner]
+
+
+def render_edits(plan: Plan, source: Image, *, depth: int = 8, tiles: Runner | None = None, threads: int = 1) -> Image:
+    """The plan's operations on the merged source (h, w, 3): the picture to deliver, uint8 or uint16 by `depth`."""
+    tiles = tiles or run_here(threads)
+    height, width = source.shape[:2]
+    out: Any = np.empty(source.shape, np.uint8 if depth == 8 else np.uint16)
+    tone = toner(plan, source, depth=depth)
+
+    def run(box: Box) -> None:
+        x0, y0, x1, y1 = box
+        out[y0:y1, x0:x1] = tone(box)
+
+    tiles(run, boxes(width, height))
+    return out
+
+
+def pixel_transform(merge: Merge, warp: Warp | None, index: int, long: int) -> Matrix:
+    """(3, 3) output pixels to pixels of exposure `index`, centres at +0.5, for frames of that long side."""
+    scale = np.diag([float(long), float(long), 1.0])
+    transform = merge.transforms[index] @ (np.eye(3) if warp is None else warp.homography.astype(np.float64))
+    if np.array_equal(transform, np.eye(3)):
+        return np.eye(3)
+    return scale @ transform @ np.linalg.inv(scale)
+
+
+def _resampled(image: Image, transform: Matrix, size: tuple[int, int], tiles: Runner) -> Image:
+    if np.array_equal(transform, np.eye(3)) and size == (image.shape[1], image.shape[0]):
+        return image
+    out: Any = np.empty((size[1], size[0], 3), image.dtype)
+
+    def run(box: Box) -> None:
+        x0, y0, x1, y1 = box
+        out[y0:y1, x0:x1] = sample(image, transform, box)
+
+    tiles(run, boxes(*size))
+    return out
