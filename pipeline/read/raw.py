@@ -1,0 +1,222 @@
+"""RAW to pixels, so that the exposures of one set keep their ratios: one white balance, one curve, no guessing.
+
+LibRaw demosaics (AHD) to linear light in sRGB primaries; 65535 is the saturation of the sensor in its weakest channel.
+One monotone base curve, the same for all frames of a set, then gives the brightness that the camera showed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from math import ceil
+from typing import TypeVar, cast
+
+import cv2
+import numpy as np
+import rawpy
+import simplejpeg
+from numpy.typing import NDArray
+
+from pipeline.codes import Code, PhotoError
+from pipeline.photo import Header
+from pipeline.read.color import from_linear, to_linear
+from pipeline.read.header import raw_crop
+
+Pixels = TypeVar("Pixels", NDArray[np.uint8], NDArray[np.uint16])
+
+KNOTS = np.arange(-12.0, 1.0)
+"""Where a base curve is given: log2 of linear light, 0 being saturation of the sensor."""
+_LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
+_PREVIEW_SIDE = 256
+_STRIP_ROWS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class RawSettings:
+    """How all frames of one set are developed.
+
+    white_balance: multipliers of R, G, B, second G. curve: sRGB-encoded output 0..1 at KNOTS, increasing.
+    highlights: LibRaw's highlight mode (0: clipped to white).
+    """
+
+    white_balance: tuple[float, float, float, float]
+    curve: tuple[float, ...]
+    highlights: int = 0
+
+
+def raw_settings(reference: Header) -> RawSettings:
+    """The settings of a set, read from its middle frame: as-shot white balance, curve fitted to its embedded preview.
+
+    Where the file has no preview, the curve is a generic one (base_curve).
+
+    Raises
+    ------
+    PhotoError
+        As decode_linear.
+    """
+    with _opened(reference) as raw:
+        balance = _white_balance(raw)
+        preview = _preview(raw)
+    draft = RawSettings(balance, tuple(base_curve().tolist()))
+    if preview is None:
+        return draft
+    linear = _small(decode_linear(reference, draft, half=True).astype(np.float32) / np.float32(65535))
+    curve = fit_curve(linear @ _LUMA, _small(to_linear(preview)) @ _LUMA)
+    return RawSettings(balance, tuple(curve.tolist()))
+
+
+def decode_linear(header: Header, raw: RawSettings, *, half: bool = False) -> NDArray[np.uint16]:
+    """Linear light of a RAW file: (H, W, 3) uint16, sRGB primaries, upright, cropped as the camera meant.
+
+    half: half the size (each Bayer cell one pixel), for proxies.
+
+    Raises
+    ------
+    PhotoError
+        RAW_UNSUPPORTED, TRUNCATED, UNREADABLE or OOM.
+    """
+    with _opened(header) as file:
+        left, top, width, height = raw_crop(file.sizes)
+        full = file.sizes.iwidth
+        image = file.postprocess(
+            user_wb=list(raw.white_balance),
+            highlight_mode=raw.highlights,
+            half_size=half,
+            gamma=(1, 1),
+            output_bps=16,
+            no_auto_bright=True,
+            # LibRaw would otherwise take white from the brightest pixel of each frame, and break the ratios.
+            adjust_maximum_thr=0,
+            user_flip=0,
+        )
+    step = 2 if half and image.shape[1] < full else 1
+    rows, columns = slice(top // step, ceil((top + height) / step)), slice(left // step, ceil((left + width) / step))
+    return upright(cast(NDArray[np.uint16], image[rows, columns]), header.orientation)
+
+
+def apply_curve(linear: NDArray[np.uint16], raw: RawSettings) -> NDArray[np.uint16]:
+    """sRGB-encoded picture of linear light through the base curve, in place: `linear` is overwritten and returned."""
+    table = curve_table(raw.curve)
+    for top in range(0, linear.shape[0], _STRIP_ROWS):
+        linear[top : top + _STRIP_ROWS] = table[linear[top : top + _STRIP_ROWS]]
+    return linear
+
+
+@lru_cache(maxsize=8)
+def curve_table(curve: tuple[float, ...]) -> NDArray[np.uint16]:
+    """The base curve as (65536,) uint16: sRGB-encoded output of each linear input; never decreasing."""
+    knots = np.asarray(curve, np.float64)
+    linear = np.arange(65536) / 65535
+    position = np.log2(np.maximum(linear, 2.0 ** KNOTS[0])) - KNOTS[0]
+    output = _monotone_cubic(knots, position)
+    toe = linear < 2.0 ** KNOTS[0]
+    output[toe] = knots[0] * linear[toe] / 2.0 ** KNOTS[0]
+    return np.rint(np.clip(np.maximum.accumulate(output), 0, 1) * 65535).astype(np.uint16)
+
+
+def base_curve() -> NDArray[np.float64]:
+    """A generic base curve at KNOTS: mid-tones one EV up, a soft shoulder to white, slightly deeper shadows."""
+    linear: NDArray[np.float64] = np.exp2(KNOTS)
+    raised = 2.1 * linear / (1 + 1.1 * linear)
+    encoded = from_linear(raised.astype(np.float32)).astype(np.float64)
+    return encoded + 0.12 * (encoded**2 * (3 - 2 * encoded) - encoded)
+
+
+def fit_curve(linear: NDArray[np.float32], shown: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The base curve at KNOTS that takes the distribution of `linear` to that of `shown` (both linear luminance 0..1).
+
+    Distributions are compared, not pixels, so crop, rotation and lens correction of the preview do not matter. The
+    correction of the generic curve, in EV, is smooth, zero at saturation, and level where no pixels tell (penalised
+    least squares on the quantiles).
+    """
+    quantiles = np.linspace(0.01, 0.99, 99)
+    x = np.log2(np.maximum(np.quantile(linear, quantiles), 2.0 ** KNOTS[0]))
+    y = np.log2(np.maximum(np.quantile(shown, quantiles), 2.0 ** KNOTS[0]))
+    generic = np.log2(to_linear(base_curve().astype(np.float32)).astype(np.float64))
+    told = (x > KNOTS[0] + 1) & (x < -0.05) & (y > -9.5) & (y < -0.05)
+    n = len(KNOTS)
+    weights = np.maximum(0, 1 - np.abs(x[told, None] - KNOTS[None]))
+    bends, slopes = np.diff(np.eye(n), 2, axis=0), np.diff(np.eye(n), 1, axis=0)
+    white = np.eye(n)[-1:]
+    rows = np.vstack([weights, 0.3 * bends, 0.05 * slopes, 3 * white])
+    wanted = np.zeros(len(rows))
+    wanted[: len(weights)] = (y - np.interp(x, KNOTS, generic))[told]
+    correction = np.clip(np.linalg.lstsq(rows, wanted, rcond=None)[0], -4, 4)
+    fitted = from_linear(np.exp2(generic + correction).astype(np.float32)).astype(np.float64)
+    fitted[-1] = 1
+    return np.clip(np.maximum.accumulate(fitted), 0, 1)
+
+
+def upright(image: Pixels, orientation: int) -> Pixels:
+    """A contiguous picture turned as EXIF orientation 1-8 says; no copy where there is nothing to do."""
+    if orientation >= 5:
+        image = cast(Pixels, cv2.transpose(image))
+    flip = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}.get(orientation)
+    if flip is not None:
+        image = cast(Pixels, cv2.flip(image, flip))
+    return cast(Pixels, np.ascontiguousarray(image))
+
+
+@contextmanager
+def _opened(header: Header) -> Generator[rawpy.RawPy]:
+    try:
+        with rawpy.imread(header.path) as raw:
+            yield raw
+    except rawpy.LibRawError as error:
+        code: dict[type[Exception], Code]
+        code = {rawpy.LibRawIOError: Code.TRUNCATED, rawpy.LibRawFileUnsupportedError: Code.RAW_UNSUPPORTED}
+        code |= {rawpy.LibRawNotImplementedError: Code.RAW_UNSUPPORTED, rawpy.LibRawUnsufficientMemoryError: Code.OOM}
+        reason = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
+        camera = f"{header.make} {header.model}".strip() or "unknown camera"
+        raise PhotoError(code.get(type(error), Code.UNREADABLE), f"{header.path}: RAW of {camera}: {reason}") from None
+    except OSError as error:
+        raise PhotoError(Code.UNREADABLE, f"{header.path}: {error.strerror or error}") from None
+
+
+def _white_balance(raw: rawpy.RawPy) -> tuple[float, float, float, float]:
+    """As shot; daylight for this camera where the file does not tell. The second green follows the first."""
+    red, green, blue, _ = raw.camera_whitebalance
+    if min(red, green, blue) <= 0:
+        red, green, blue, _ = raw.daylight_whitebalance
+    if min(red, green, blue) <= 0:
+        return 1.0, 1.0, 1.0, 1.0
+    return red / green, 1.0, blue / green, 1.0
+
+
+def _preview(raw: rawpy.RawPy) -> NDArray[np.float32] | None:
+    """The embedded preview, sRGB-encoded 0..1, None where there is none that can be read."""
+    try:
+        thumb = raw.extract_thumb()
+        if thumb.format == rawpy.ThumbFormat.BITMAP:
+            image = np.asarray(thumb.data)
+        else:
+            image = simplejpeg.decode_jpeg(
+                cast(bytes, thumb.data), "rgb", fastdct=True, min_height=_PREVIEW_SIDE, min_factor=8, strict=False
+            )
+    except (rawpy.LibRawError, ValueError):
+        return None
+    if image.ndim != 3 or min(image.shape[:2]) < 64:
+        return None
+    return image.astype(np.float32) / np.float32(255)
+
+
+def _small(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    scale = _PREVIEW_SIDE / max(image.shape[:2])
+    if scale >= 1:
+        return image
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    return cast(NDArray[np.float32], cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+
+
+def _monotone_cubic(values: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Monotone cubic Hermite interpolation of values at 0, 1, 2 ... (Fritsch & Butland 1984: harmonic-mean slopes)."""
+    steps = np.diff(values)
+    product = steps[:-1] * steps[1:]
+    inner = np.where(product > 0, 2 * product / np.where(product > 0, steps[:-1] + steps[1:], 1), 0)
+    slopes = np.concatenate([steps[:1], inner, steps[-1:]])
+    i = np.clip(at.astype(int), 0, len(values) - 2)
+    t = at - i
+    a, b, ma, mb = values[i], values[i + 1], slopes[i], slopes[i + 1]
+    return (a * (1 + 2 * t) + ma * t) * (1 - t) ** 2 + (b * (3 - 2 * t) - mb * (1 - t)) * t**2
