@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import ceil
-from typing import TypeVar, cast
+from typing import cast
 
 import cv2
 import numpy as np
@@ -20,11 +20,9 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from pipeline.codes import Code, PhotoError
-from pipeline.photo import Header
+from pipeline.photo import Header, Image
 from pipeline.read.color import from_linear, to_linear
 from pipeline.read.header import raw_crop
-
-Pixels = TypeVar("Pixels", NDArray[np.uint8], NDArray[np.uint16])
 
 KNOTS = np.arange(-12.0, 1.0)
 """Where a base curve is given: log2 of linear light, 0 being saturation of the sensor."""
@@ -57,14 +55,19 @@ def raw_settings(reference: Header) -> RawSettings:
         As decode_linear.
     """
     with _opened(reference) as raw:
-        balance = _white_balance(raw)
+        balance, shot = _white_balance(raw)
         preview = _preview(raw)
     draft = RawSettings(balance, tuple(base_curve().tolist()))
     if preview is None:
         return draft
-    linear = _small(decode_linear(reference, draft, half=True).astype(np.float32) / np.float32(65535))
-    curve = fit_curve(linear @ _LUMA, _small(to_linear(preview)) @ _LUMA)
-    return RawSettings(balance, tuple(curve.tolist()))
+    shown = _small(to_linear(preview))
+    linear = _small_linear(reference, draft)
+    for _ in range(0 if shot else 3):
+        red, blue = fit_balance(linear, shown)
+        r, g, b, g2 = draft.white_balance
+        draft = replace(draft, white_balance=(r * red, g, b * blue, g2))
+        linear = _small_linear(reference, draft)
+    return replace(draft, curve=tuple(fit_curve(linear @ _LUMA, shown @ _LUMA).tolist()))
 
 
 def decode_linear(header: Header, raw: RawSettings, *, half: bool = False) -> NDArray[np.uint16]:
@@ -93,7 +96,7 @@ def decode_linear(header: Header, raw: RawSettings, *, half: bool = False) -> ND
         )
     step = 2 if half and image.shape[1] < full else 1
     rows, columns = slice(top // step, ceil((top + height) / step)), slice(left // step, ceil((left + width) / step))
-    return upright(cast(NDArray[np.uint16], image[rows, columns]), header.orientation)
+    return cast(NDArray[np.uint16], upright(image[rows, columns], header.orientation))
 
 
 def apply_curve(linear: NDArray[np.uint16], raw: RawSettings) -> NDArray[np.uint16]:
@@ -149,14 +152,26 @@ def fit_curve(linear: NDArray[np.float32], shown: NDArray[np.float32]) -> NDArra
     return np.clip(np.maximum.accumulate(fitted), 0, 1)
 
 
-def upright(image: Pixels, orientation: int) -> Pixels:
+def fit_balance(linear: NDArray[np.float32], shown: NDArray[np.float32]) -> tuple[float, float]:
+    """Factors for red and blue of `linear` so that one curve takes all channels to `shown` (both (H, W, 3) linear)."""
+    quantiles = np.linspace(0.1, 0.9, 33)
+    before, after = (np.quantile(x.reshape(-1, 3), quantiles, axis=0) for x in (linear, shown))
+    factors: list[float] = []
+    for channel in (0, 2):
+        wanted = np.interp(after[:, channel], after[:, 1], before[:, 1])
+        inside = (after[:, channel] > after[0, 1]) & (after[:, channel] < after[-1, 1]) & (before[:, channel] > 1e-4)
+        factors.append(float(np.median(wanted[inside] / before[inside, channel])) if inside.any() else 1.0)
+    return factors[0], factors[1]
+
+
+def upright(image: Image, orientation: int) -> Image:
     """A contiguous picture turned as EXIF orientation 1-8 says; no copy where there is nothing to do."""
     if orientation >= 5:
-        image = cast(Pixels, cv2.transpose(image))
+        image = cast(Image, cv2.transpose(image))
     flip = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}.get(orientation)
     if flip is not None:
-        image = cast(Pixels, cv2.flip(image, flip))
-    return cast(Pixels, np.ascontiguousarray(image))
+        image = cast(Image, cv2.flip(image, flip))
+    return cast(Image, np.ascontiguousarray(image))
 
 
 @contextmanager
@@ -175,14 +190,16 @@ def _opened(header: Header) -> Generator[rawpy.RawPy]:
         raise PhotoError(Code.UNREADABLE, f"{header.path}: {error.strerror or error}") from None
 
 
-def _white_balance(raw: rawpy.RawPy) -> tuple[float, float, float, float]:
-    """As shot; daylight for this camera where the file does not tell. The second green follows the first."""
-    red, green, blue, _ = raw.camera_whitebalance
-    if min(red, green, blue) <= 0:
-        red, green, blue, _ = raw.daylight_whitebalance
-    if min(red, green, blue) <= 0:
-        return 1.0, 1.0, 1.0, 1.0
-    return red / green, 1.0, blue / green, 1.0
+def _white_balance(raw: rawpy.RawPy) -> tuple[tuple[float, float, float, float], bool]:
+    """Multipliers, and whether they are as shot; daylight for this camera where the file does not tell.
+
+    The second green follows the first.
+    """
+    for multipliers, shot in ((raw.camera_whitebalance, True), (raw.daylight_whitebalance, False)):
+        red, green, blue, _ = multipliers
+        if min(red, green, blue) > 0:
+            return (red / green, 1.0, blue / green, 1.0), shot
+    return (1.0, 1.0, 1.0, 1.0), False
 
 
 def _preview(raw: rawpy.RawPy) -> NDArray[np.float32] | None:
@@ -200,6 +217,10 @@ def _preview(raw: rawpy.RawPy) -> NDArray[np.float32] | None:
     if image.ndim != 3 or min(image.shape[:2]) < 64:
         return None
     return image.astype(np.float32) / np.float32(255)
+
+
+def _small_linear(header: Header, settings: RawSettings) -> NDArray[np.float32]:
+    return _small(decode_linear(header, settings, half=True).astype(np.float32) / np.float32(65535))
 
 
 def _small(image: NDArray[np.float32]) -> NDArray[np.float32]:
