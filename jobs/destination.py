@@ -1,0 +1,108 @@
+"""DEST as a place: who may write there, what of it still stands, and its quarantine."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from pathlib import Path
+
+from jobs.summary import write_json
+from pipeline.codes import SettingsError
+from pipeline.photo import Result
+
+
+def check_source(source: Path) -> None:
+    """Raise SettingsError unless SOURCE is a folder that can be read."""
+    _not_a_bucket("SOURCE", source)
+    if not source.exists():
+        raise SettingsError(f"SOURCE {source}: no such folder")
+    if not source.is_dir():
+        raise SettingsError(f"SOURCE {source}: not a folder; give the folder that holds the photo")
+    if not os.access(source, os.R_OK | os.X_OK):
+        raise SettingsError(f"SOURCE {source}: may not be read by this user")
+
+
+def prepare_destination(destination: Path, source: Path, *, may_lie_inside: bool = True) -> None:
+    """Make DEST; raise SettingsError if that cannot be, or if it lies where the next run would take it for photos.
+
+    may_lie_inside: DEST will hold ledger.sqlite, by which the search for photos knows and skips it inside SOURCE.
+    """
+    _not_a_bucket("DEST", destination)
+    target, origin = destination.resolve(), source.resolve()
+    if target == origin or (origin in target.parents and not may_lie_inside):
+        raise SettingsError(f"DEST {destination}: lies in SOURCE, where results would be taken for photos")
+    try:
+        destination.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise SettingsError(f"DEST {destination}: is a file, or below one; give a folder") from None
+    except OSError as error:
+        raise SettingsError(f"DEST {destination}: cannot be made: {error.strerror}") from None
+    if not os.access(destination, os.W_OK | os.X_OK):
+        raise SettingsError(f"DEST {destination}: may not be written by this user")
+
+
+@contextmanager
+def only_writer(destination: Path) -> Generator[None]:
+    """Hold DEST against a second run; the kernel lets go even if this process is killed.
+
+    Raises SettingsError if another run holds it.
+    """
+    handle = os.open(destination, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SettingsError(f"DEST {destination}: another run is writing there; wait for it, or stop it") from None
+        except OSError:
+            pass  # some network file systems know no locks: then the user alone keeps two runs apart
+        yield
+    finally:
+        os.close(handle)
+
+
+def stands(result: Result, destination: Path) -> bool:
+    """Whether a recorded result still holds: its pictures are there at their size, its failure is one that stays."""
+    if result.status != "delivered":
+        return not result.failure.get("retryable", False)
+    try:
+        sizes = [(destination / path).stat().st_size for path in {result.output, *result.outputs.values()}]
+        return (destination / result.output).stat().st_size == result.bytes and all(sizes)
+    except OSError:
+        return False
+
+
+def quarantine_folder(result: Result, destination: Path) -> Path:
+    """Where a quarantined result says why."""
+    return destination / "quarantine" / result.listing / result.name
+
+
+def quarantine(result: Result, destination: Path) -> None:
+    """Write failure.json of a result that no worker has written: not readable, or lost."""
+    values = {
+        **result.failure,
+        "sources": list(result.sources),
+        "attempts": result.attempts,
+        "qc": result.qc,
+    }
+    write_json(quarantine_folder(result, destination) / "failure.json", values)
+
+
+def clear_quarantine(results: Iterable[Result], destination: Path) -> None:
+    """Remove the failures of photos that are not quarantined any more, and the folders they leave empty."""
+    current = {quarantine_folder(r, destination) for r in results if r.status != "delivered"}
+    root = destination / "quarantine"
+    for path in list(root.rglob("failure.json")):
+        if path.parent not in current:
+            path.unlink(missing_ok=True)
+    for folder in sorted((p for p in root.rglob("*") if p.is_dir()), reverse=True):
+        if not any(folder.iterdir()):
+            folder.rmdir()
+    if root.is_dir() and not any(root.iterdir()):
+        root.rmdir()
+
+
+def _not_a_bucket(name: str, path: Path) -> None:
+    if str(path).startswith(("s3:/", "gs:/", "az:/")):
+        raise SettingsError(f"{name} {path}: buckets are not built yet; give a folder of this machine")

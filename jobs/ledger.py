@@ -1,0 +1,132 @@
+"""What has become of every photo of a DEST, written row by row, so that a job can go on where it stopped.
+
+The driver alone writes it. SQLite beside the pictures by default; any database by SQLAlchemy URL.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import String, Text, create_engine, delete, select
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+from pipeline.codes import SettingsError
+from pipeline.photo import Result
+
+
+class _Base(DeclarativeBase):
+    pass
+
+
+class _Photo(_Base):
+    """The latest result of a shot under one recipe."""
+
+    __tablename__ = "photos"
+    shot: Mapped[str] = mapped_column(String(20), primary_key=True)
+    recipe: Mapped[str] = mapped_column(String(16), primary_key=True)
+    listing: Mapped[str] = mapped_column(Text)
+    name: Mapped[str] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(String(16))
+    code: Mapped[str] = mapped_column(String(32))
+    result: Mapped[str] = mapped_column(Text)
+
+
+class _Run(_Base):
+    """One call of `sunroom edit` on this DEST."""
+
+    __tablename__ = "runs"
+    run: Mapped[str] = mapped_column(String(32), primary_key=True)
+    recipe: Mapped[str] = mapped_column(String(16))
+    source: Mapped[str] = mapped_column(Text)
+    form: Mapped[str] = mapped_column(Text)
+    seconds: Mapped[float]
+
+
+class Ledger:
+    """Results keyed (shot id, recipe fingerprint), and the runs that made them; a context manager.
+
+    Raises
+    ------
+    SettingsError
+        If the database cannot be opened; the message names it.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._engine = create_engine(url)
+        try:
+            _Base.metadata.create_all(self._engine)
+        except DatabaseError as error:
+            self._engine.dispose()
+            raise SettingsError(f"ledger {url}: cannot be opened: {error.orig}") from None
+        self._session = Session(self._engine)
+
+    @classmethod
+    def at(cls, path: Path) -> Self:
+        """The ledger in a SQLite file, made if absent."""
+        return cls(f"sqlite:///{path}")
+
+    def record(self, result: Result, recipe: str) -> None:
+        """Write one result, replacing an older one of the same shot and recipe; on disk when this returns."""
+        values = json.dumps(result.to_dict(), sort_keys=True)
+        self._session.merge(
+            _Photo(
+                shot=result.id,
+                recipe=recipe,
+                listing=result.listing,
+                name=result.name,
+                status=result.status,
+                code=result.code,
+                result=values,
+            )
+        )
+        self._session.commit()
+
+    def results(self, recipe: str) -> dict[str, Result]:
+        """All results under a recipe's fingerprint, by shot id."""
+        rows = self._session.execute(select(_Photo.shot, _Photo.result).where(_Photo.recipe == recipe))
+        return {shot: Result.from_dict(json.loads(text)) for shot, text in rows}
+
+    def keep_only(self, shots: Iterable[str], recipe: str) -> None:
+        """Forget what is not one of `shots` under `recipe`: sources that are gone, and former recipes."""
+        self._session.execute(delete(_Photo).where(_Photo.recipe != recipe))
+        for shot in set(self._session.scalars(select(_Photo.shot))) - set(shots):
+            self._session.execute(delete(_Photo).where(_Photo.shot == shot))
+        self._session.commit()
+
+    def begin(self, run: str, *, recipe: str, source: str, form: str) -> None:
+        """Note a run's start; `form` is the recipe's YAML."""
+        self._session.add(_Run(run=run, recipe=recipe, source=source, form=form, seconds=0.0))
+        self._session.commit()
+
+    def end(self, run: str, seconds: float) -> None:
+        """Note how many wall seconds a run took."""
+        row = self._session.get_one(_Run, run)
+        row.seconds = seconds
+        self._session.commit()
+
+    def last(self) -> tuple[str, str] | None:
+        """Recipe fingerprint and source of the latest run, or None before the first."""
+        row = self._session.execute(select(_Run.recipe, _Run.source).order_by(_Run.run.desc()).limit(1)).first()
+        return (row[0], row[1]) if row else None
+
+    def seconds(self, recipe: str) -> float:
+        """Wall seconds of all runs under a recipe together."""
+        return sum(self._session.scalars(select(_Run.seconds).where(_Run.recipe == recipe)))
+
+    def close(self) -> None:
+        """Close the database."""
+        self._session.close()
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
