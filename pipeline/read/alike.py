@@ -1,0 +1,158 @@
+"""The files of one camera compared by small pictures: which show one view, and where one set ends."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from pipeline.photo import Header
+from pipeline.read import ladder
+from pipeline.read.views import Agreement, View, agreement, stops_between
+
+Look = Callable[[Sequence[Header]], Mapping[str, View]]
+"""Views by Header.relative; a file that cannot be looked at is missing from the answer."""
+_WINDOW = 12
+"""Frames ahead in time with which a frame is compared: the longest set in use, and then some."""
+_MAX_SET = 16
+
+
+def same_lens(a: Header, b: Header) -> bool:
+    """Equal focal lengths, or within 2 % (zoom lenses report coarsely)."""
+    x, y = a.focal_length, b.focal_length
+    return x == y or (x is not None and y is not None and abs(x - y) <= 0.02 * max(x, y))
+
+
+def exif_values(files: Sequence[Header]) -> list[float]:
+    """Exposure values as EXIF has them, 0 where it has none."""
+    return [h.exposure_value or 0.0 for h in files]
+
+
+class Pictures:
+    """Files of one camera and size, in order of capture, compared by their pictures.
+
+    `among_all` looks at every file, not only at those that the facts allow to be of one set.
+    """
+
+    def __init__(self, files: Sequence[Header], look: Look, *, among_all: bool = False) -> None:
+        self.files = files
+        self.timed = files[0].captured is not None
+        candidates = sorted({k for pair in self._candidates() for k in pair})
+        candidates = list(range(len(files))) if among_all else candidates
+        self.views = look([files[k] for k in candidates]) if candidates else {}
+        self.known: dict[tuple[int, int], Agreement | None] = {}
+
+    def sets(self) -> list[list[int]]:
+        """Indices of files that are one set, in order of capture; every file once."""
+        return [part for members in self._one_view_each() for part in self._split(members)]
+
+    def _candidates(self) -> list[tuple[int, int]]:
+        return [(i, j) for i in range(len(self.files)) for j in self._partners(i)]
+
+    def _partners(self, i: int) -> list[int]:
+        a, last = self.files[i], len(self.files) if not self.timed else min(len(self.files), i + 1 + _WINDOW)
+        return [j for j in range(i + 1, last) if same_lens(a, self.files[j]) and self._may_link(i, j)]
+
+    def _may_link(self, i: int, j: int) -> bool:
+        a, b = self.files[i], self.files[j]
+        pause = ladder.gap(a, b)
+        x, y = a.exposure_value, b.exposure_value
+        return (pause is None or pause <= ladder.MAX_GAP) and (x is None or y is None or abs(x - y) >= ladder.DISTINCT)
+
+    def compare(self, i: int, j: int) -> Agreement | None:
+        """Agreement of two files, the shift taking j to i; None where one cannot be looked at."""
+        key = (i, j)
+        if key not in self.known:
+            a, b = (self.views.get(self.files[k].relative) for k in key)
+            self.known[key] = agreement(a, b) if a is not None and b is not None else None
+        return self.known[key]
+
+    def _one_view_each(self) -> list[list[int]]:
+        """Files linked by certain agreement; one that cannot be compared joins its neighbour in time."""
+        parent = list(range(len(self.files)))
+
+        def root(k: int) -> int:
+            while parent[k] != k:
+                k = parent[k]
+            return k
+
+        for i, j in self._candidates():
+            found = self.compare(i, j)
+            if found is not None and found.same:
+                parent[max(root(i), root(j))] = min(root(i), root(j))
+        sizes = Counter(root(k) for k in range(len(parent)))
+        for k in (k for k in range(len(parent)) if sizes[root(k)] == 1):
+            host = self._neighbour_in_time(k)
+            if host is not None:
+                parent[max(root(k), root(host))] = min(root(k), root(host))
+        members: dict[int, list[int]] = {}
+        for k in range(len(parent)):
+            members.setdefault(root(k), []).append(k)
+        return list(members.values())
+
+    def _neighbour_in_time(self, k: int) -> int | None:
+        """The nearer neighbour of a frame that is too dark or too bright to compare, if the facts allow it."""
+        if not self.timed or self.files[k].exposure_value is None:
+            return None
+        near: list[tuple[float, int]] = []
+        for j in (k - 1, k + 1):
+            if not 0 <= j < len(self.files) or not same_lens(self.files[k], self.files[j]):
+                continue
+            pause = ladder.gap(self.files[min(j, k)], self.files[max(j, k)])
+            found = self.compare(min(j, k), max(j, k))
+            if pause is not None and pause <= 10 and (found is None or not found.different):
+                near.append((pause, j))
+        return min(near)[1] if near else None
+
+    def values(self, members: Sequence[int]) -> tuple[list[float], bool]:
+        """Exposure values of files of one view, and whether they were measured for want of EXIF."""
+        files = [self.files[k] for k in members]
+        if all(h.exposure_value is not None for h in files):
+            return exif_values(files), False
+        levels = [v.level if (v := self.views.get(h.relative)) is not None else 0.0 for h in files]
+        order = [int(n) for n in np.argsort(levels, kind="stable")]
+        values = [0.0] * len(members)
+        for before, after in pairwise(order):
+            values[after] = values[before] + self._stops(members[before], members[after])
+        return values, True
+
+    def _stops(self, i: int, j: int) -> float:
+        a, b = self.views.get(self.files[i].relative), self.views.get(self.files[j].relative)
+        if a is None or b is None:
+            return 0.0
+        found = self.compare(min(i, j), max(i, j))
+        x, y = found.shift if found else (0, 0)
+        return max(0.0, stops_between(a, b, (x, y) if i < j else (-x, -y)))
+
+    def _split(self, members: list[int]) -> list[list[int]]:
+        """The cheapest partition of a view's files, in order of capture, into sets (dynamic programming)."""
+        values, _ = self.values(members)
+        best: list[tuple[float, int]] = [(0.0, 0)]
+        for end in range(1, len(members) + 1):
+            options = [
+                (best[start][0] + self._cost(members[start:end], values[start:end]), start)
+                for start in range(max(0, end - _MAX_SET), end)
+            ]
+            best.append(min(options))
+        parts: list[list[int]] = []
+        end = len(members)
+        while end:
+            start = best[end][1]
+            parts.append(members[start:end])
+            end = start
+        return parts[::-1]
+
+    def _cost(self, part: list[int], values: list[float]) -> float:
+        total = ladder.cost(values, [self.files[k] for k in part])
+        if len(part) == 1 or total == float("inf"):
+            return total
+        if any(link is not None and link.different for link in self.links(part, values)):
+            return float("inf")
+        return total
+
+    def links(self, part: Sequence[int], values: Sequence[float]) -> list[Agreement | None]:
+        """Agreement of each exposure with the next brighter one."""
+        order = [part[n] for n in np.argsort(values, kind="stable")]
+        return [self.compare(min(i, j), max(i, j)) for i, j in pairwise(order)]
