@@ -1,0 +1,113 @@
+"""White balance: the cast of the light is removed, its warmth is not.
+
+The illuminant is voted by the picture's neutral-looking surfaces (walls, ceilings, whites) in log-chromaticity, with
+the gray-edge estimate (van de Weijer et al., 2007) as one more vote and a prior along the Planckian locus: light is
+warm or cool, hardly ever green or magenta. Correction is von Kries in linear light, written as one curve per channel.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.plan import Operation, Tone
+from pipeline.read.color import from_linear, to_linear
+from pipeline.recipe import Balance
+from pipeline.see.scene import Seen
+
+Field = NDArray[np.floating[Any]]
+_LONG_SIDE = 384
+_RANGE = 1.2
+_BINS = 120
+_SIGMA_WARMTH, _SIGMA_TINT = 0.60, 0.10
+_WARM_AXIS = np.array([0.62, -0.78])
+"""Direction of the Planckian locus in (log R/G, log B/G) around daylight: warmer light has more red and less blue."""
+_KEPT_WARMTH = 0.03
+_GAIN = (0.4, 2.6)
+_CURVE = 256
+
+
+def plan(proxy: Field, seen: Seen, panel: Balance) -> list[Operation]:
+    """One curve per channel that removes `panel.strength` of the cast; nothing for strength 0.
+
+    Parameters
+    ----------
+    proxy : (h, w, 3) float32 0..1, sRGB-encoded
+    """
+    if panel.strength == 0:
+        return []
+    chroma = illuminant(proxy) * panel.strength
+    chroma = chroma - panel.warmth * 0.15 * _WARM_AXIS
+    gains = gains_of(chroma)
+    if np.max(np.abs(gains - 1)) < 0.004:
+        return []
+    x = np.linspace(0, 1, _CURVE, dtype=np.float32)
+    curve = np.stack([from_linear(np.clip(to_linear(x) * g, 0, 1)) for g in gains], axis=-1)
+    return [Tone("balance", curve=curve.astype(np.float32))]
+
+
+def gains_of(chroma: Field) -> NDArray[np.float64]:
+    """Linear gains (R, G, B) that neutralise (log R/G, log B/G), of unit luminance and bounded."""
+    gains = np.exp(-np.array([chroma[0], 0.0, chroma[1]]))
+    gains /= float(gains @ [0.2126, 0.7152, 0.0722])
+    return np.clip(gains, *_GAIN)
+
+
+def illuminant(proxy: Field) -> NDArray[np.float64]:
+    """(log R/G, log B/G) of the light in the picture, less the warmth that is kept; (0, 0) where nothing votes."""
+    scale = min(1.0, _LONG_SIDE / max(proxy.shape[:2]))
+    small = cv2.resize(proxy.astype(np.float32), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    linear = to_linear(np.clip(small, 0, 1))
+    votes, weights = _surfaces(small, linear)
+    if len(votes) < 50:
+        return np.zeros(2)
+    edge = _gray_edge(small, linear)
+    grid = _vote(votes, weights)
+    axis = np.linspace(-_RANGE, _RANGE, _BINS)
+    u, v = np.meshgrid(axis, axis, indexing="ij")
+    along = u * _WARM_AXIS[0] + v * _WARM_AXIS[1]
+    across = -u * _WARM_AXIS[1] + v * _WARM_AXIS[0]
+    prior = np.exp(-0.5 * ((along / _SIGMA_WARMTH) ** 2 + (across / _SIGMA_TINT) ** 2))
+    bump = np.exp(-0.5 * ((u - edge[0]) ** 2 + (v - edge[1]) ** 2) / 0.08**2)
+    score = grid * prior * (0.15 + bump)
+    peak = np.unravel_index(int(np.argmax(score)), score.shape)
+    found = np.array([axis[peak[0]], axis[peak[1]]])
+    near = np.exp(-0.5 * np.sum((votes - found) ** 2, axis=1) / 0.06**2) * weights
+    found = (votes * near[:, None]).sum(axis=0) / max(float(near.sum()), 1e-9)
+    return _bounded(found)
+
+
+def _bounded(chroma: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Keep a little warmth of warm light; cool light and tint go whole."""
+    along = float(chroma @ _WARM_AXIS)
+    kept = min(max(along, 0.0), _KEPT_WARMTH + 0.12 * max(along, 0.0))
+    return chroma - kept * _WARM_AXIS
+
+
+def _surfaces(small: Any, linear: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Log-chromaticities of smooth, bright, not clipped pixels, and their weights."""
+    peak, low = small.max(axis=2), small.min(axis=2)
+    luma = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+    rough = np.hypot(cv2.Sobel(luma, cv2.CV_32F, 1, 0), cv2.Sobel(luma, cv2.CV_32F, 0, 1))
+    good = (peak < 0.97) & (low > 0.08) & (luma > 0.25)
+    x = linear[good].astype(np.float64)
+    chroma = np.stack([np.log(x[:, 0] / x[:, 1]), np.log(x[:, 2] / x[:, 1])], axis=-1)
+    weights = luma[good] ** 2 * np.exp(-((rough[good] / 0.25) ** 2))
+    return chroma, weights.astype(np.float64)
+
+
+def _gray_edge(small: Any, linear: Any) -> NDArray[np.float64]:
+    smooth = cv2.GaussianBlur(linear, (0, 0), 1)
+    edges = np.hypot(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1))
+    edges[small.max(axis=2) > 0.97] = 0
+    e = np.power(np.mean(np.power(edges.reshape(-1, 3).astype(np.float64), 6), axis=0) + 1e-30, 1 / 6)
+    return np.array([np.log(e[0] / e[1]), np.log(e[2] / e[1])])
+
+
+def _vote(votes: NDArray[np.float64], weights: NDArray[np.float64]) -> Any:
+    edges = np.linspace(-_RANGE - _RANGE / (_BINS - 1), _RANGE + _RANGE / (_BINS - 1), _BINS + 1)
+    grid, _, _ = np.histogram2d(votes[:, 0], votes[:, 1], bins=(edges, edges), weights=weights)
+    return cv2.GaussianBlur(grid, (0, 0), 0.05 / (2 * _RANGE / _BINS))

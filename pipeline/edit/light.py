@@ -1,0 +1,137 @@
+"""Light: a bright, calm picture. Exposure, dark corners, harsh shadows and highlights, without the HDR look.
+
+Luma is split by an edge-aware low-pass (guided filter) into a base and detail. The base goes through one rising curve,
+so what was brighter stays brighter; the detail keeps its contrast. The curve is solved per photo: it brings the median
+to the house level within bounds, whites to white and blacks to black, and leaves night at night. Half of it is a global
+curve (exact for every pixel), the rest a local affine field (render/transfer.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.plan import Operation, Tone
+from pipeline.recipe import Light
+from pipeline.render.tone import apply_curve
+from pipeline.render.transfer import compile_tone
+from pipeline.see.scene import Seen
+
+Field = NDArray[np.floating[Any]]
+_MEDIAN = 0.63
+"""House level of the median luma (sRGB-encoded): L* 65, the upper third of listing photos."""
+_WHITE = 0.975
+_DIMMEST_WHITE = 0.8
+_BLACK = 0.07
+_CONTRAST = 0.15
+_GAMMA = (0.5, 1.15)
+_TOE = 0.04
+_GLOBAL = 0.55
+_CURVE = 256
+_DETAIL_FLOOR = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """The solved curve: levels (black to 0, white to 1), a gamma with a bounded toe, and an S of gentle contrast."""
+
+    black: float
+    white: float
+    gamma: float
+    contrast: float
+
+    def __call__(self, x: Any, share: float = 1.0) -> Any:
+        """The curve, or the part of it that `share` of levels, gamma and contrast makes."""
+        black, white = self.black * share, 1 + (self.white - 1) * share
+        gamma = self.gamma**share
+        level = np.clip((np.asarray(x) - black) / (white - black), 0, 1.5)
+        low, high = _TOE**gamma, (1 + _TOE) ** gamma
+        bright = (np.power(level + _TOE, gamma) - low) / (high - low)
+        inside = np.clip(bright, 0, 1)
+        return bright - self.contrast * share * np.sin(2 * np.pi * inside) / (2 * np.pi)
+
+    def slope(self, x: Any) -> Any:
+        """Its derivative."""
+        return (self(x + 0.005) - self(x - 0.005)) / 0.01
+
+
+def plan(proxy: Field, seen: Seen, panel: Light) -> list[Operation]:
+    """A global curve and a local field; nothing for strength 0.
+
+    Parameters
+    ----------
+    proxy : (h, w, 3) float32 0..1, sRGB-encoded, after balance
+    """
+    if panel.strength == 0:
+        return []
+    proxy = np.clip(proxy, 0, 1).astype(np.float32)
+    exposure = solve(proxy, panel)
+    x = np.linspace(0, 1, _CURVE, dtype=np.float32)
+    curve = x + panel.strength * (roll_off(exposure(x, _GLOBAL)) - x)
+    shared = np.repeat(curve[:, None], 3, axis=1).astype(np.float32)
+    edited = proxy + panel.strength * (relit(proxy, exposure) - proxy)
+    local = compile_tone(apply_curve(shared, proxy), edited, "light")
+    return [Tone("exposure", curve=shared), local]
+
+
+def solve(proxy: Field, panel: Light) -> Exposure:
+    """The curve that brings this picture to the house levels."""
+    scale = min(1.0, 512 / max(proxy.shape[:2]))
+    small = cv2.resize(proxy, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    luma = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+    room = luma[luma < 0.92] if np.mean(luma < 0.92) > 0.1 else luma
+    black = float(np.clip(np.percentile(luma, 0.5) - 0.02, 0, _BLACK))
+    white = float(np.clip(np.percentile(small.max(axis=2), 99) / _WHITE, _DIMMEST_WHITE, 1))
+    night = float(np.clip((np.mean(luma < 0.12) - 0.15) / 0.35, 0, 1))
+    target = _MEDIAN - 0.26 * night + 0.08 * panel.brightness
+    contrast = _CONTRAST + 0.2 * panel.contrast
+    median = float(np.median(room))
+    gammas = np.linspace(*_GAMMA, 121)
+    reached = [float(Exposure(black, white, g, contrast)(median)) for g in gammas]
+    gamma = float(gammas[int(np.argmin(np.abs(np.array(reached) - target)))])
+    return Exposure(black, white, gamma, contrast)
+
+
+def relit(proxy: Field, exposure: Exposure) -> NDArray[np.float32]:
+    """The edited small picture: base through the curve, detail and saturation kept, inside the gamut."""
+    luma = cv2.cvtColor(proxy.astype(np.float32), cv2.COLOR_RGB2GRAY)
+    base = _base(luma)
+    keep = np.maximum(exposure.slope(base), _DETAIL_FLOOR)
+    target = np.maximum(roll_off(exposure(base) + keep * (luma - base)), 0)
+    chroma = proxy - luma[..., None]
+    ratio = (target + 0.02) / (luma + 0.02)
+    room = np.maximum(_WHITE - target, 0.01) / np.maximum(chroma.max(axis=2), 1e-3)
+    ratio = np.minimum(ratio, np.maximum(room, np.minimum(ratio, 1)))
+    return np.clip(target[..., None] + chroma * ratio[..., None], 0, 1).astype(np.float32)
+
+
+def roll_off(x: Any, knee: float = 0.85, top: float = 1.25) -> Any:
+    """Identity below the knee, then a smooth shoulder that reaches 1 at `top`."""
+    u = np.clip((x - knee) / (top - knee), 0, 1)
+    room, span = 1 - knee, top - knee
+    rise = span * u + (3 * room - 2 * span) * u**2 + (span - 2 * room) * u**3
+    return np.where(x < knee, x, knee + rise)
+
+
+def _base(luma: Any) -> Any:
+    """Guided filter of luma by itself, radius 3 % of the long side (He et al., 2013), coefficients at reduced size."""
+    long = max(luma.shape)
+    scale = min(1.0, 512 / long)
+    small = cv2.resize(luma, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    size = 2 * max(round(0.03 * max(small.shape)), 2) + 1
+
+    def mean(x: Any) -> Any:
+        return cv2.boxFilter(x, -1, (size, size), borderType=cv2.BORDER_REFLECT)
+
+    m = mean(small)
+    variance = mean(small * small) - m * m
+    a = variance / (variance + 0.01)
+    a, b = mean(a), mean(m - a * m)
+    back = (luma.shape[1], luma.shape[0])
+    return cv2.resize(a, back, interpolation=cv2.INTER_LINEAR) * luma + cv2.resize(
+        b, back, interpolation=cv2.INTER_LINEAR
+    )
