@@ -51,6 +51,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing el
 def edit(
     source: Source,
     dest: Annotated[Path, typer.Argument(metavar="DEST", help="Folder for the results; made if absent.")],
+    *,
     recipe: RecipeName = "default",
     engine: Annotated[str, typer.Option("--engine", help="classical; diffusion is not built yet.")] = "classical",
     set_: Sets = None,
@@ -85,6 +86,7 @@ def edit(
 @app.command()
 def plan(
     source: Source,
+    *,
     recipe: RecipeName = "default",
     set_: Sets = None,
     as_json: AsJson = False,
@@ -106,6 +108,7 @@ def plan(
 def qc(
     before: Annotated[Path, typer.Argument(metavar="BEFORE", help="A picture, or a folder of them.")],
     after: Annotated[Path, typer.Argument(metavar="AFTER", help="Its edit, or a folder with the same names.")],
+    *,
     recipe: RecipeName = "default",
     set_: Sets = None,
     as_json: AsJson = False,
@@ -142,6 +145,7 @@ def show_recipe(
     name: Annotated[
         str, typer.Argument(metavar="[NAME]", help="Name of a shipped recipe, or a YAML file.")
     ] = "default",
+    *,
     set_: Sets = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of the form instead.")] = False,
     list_: Annotated[bool, typer.Option("--list", help="Print the names of the shipped recipes instead.")] = False,

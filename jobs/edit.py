@@ -24,6 +24,7 @@ from jobs.summary import summarise, write_json
 from pipeline.codes import SettingsError
 from pipeline.deliver.gallery import write_report
 from pipeline.photo import Result
+from pipeline.read.groups import write as write_groups
 from pipeline.read.shots import FailedShot, Found, find_shots
 from pipeline.recipe import Recipe
 from pipeline.stream import Pool, Task, alone, predicted_seconds, stream
@@ -63,11 +64,12 @@ def edit(job: Job, settings: Settings, watcher: Watcher | None = None) -> dict[s
     with only_writer(job.destination), Ledger(url) as ledger:
         _check_owner(ledger, job)
         watcher.note(f"reading {job.source}")
-        found = survey(job)
+        found = survey(job.source, job.recipe, listing_depth=job.listing_depth, groups=job.groups)
         tasks = numbered(found)
         refused = [refusal(f) for f in found.failures]
         ledger.begin(run, recipe=fingerprint, source=str(job.source.resolve()), form=job.recipe.to_yaml())
         ledger.keep_only((t.shot.id for t in tasks), fingerprint)
+        write_groups(job.destination / "groups.yaml", found.shots, job.source)
         for result in refused:
             quarantine(result, job.destination)
         known = {i: r for i, r in ledger.results(fingerprint).items() if stands(r, job.destination)}
@@ -85,18 +87,19 @@ def edit(job: Job, settings: Settings, watcher: Watcher | None = None) -> dict[s
     return summary
 
 
-def survey(job: Job) -> Found:
+def survey(source: Path, recipe: Recipe, *, listing_depth: int = 1, groups: Path | None = None) -> Found:
     """The photos of SOURCE, grouped; raises SettingsError if there is none."""
+    check_source(source)
     found = find_shots(
-        job.source,
-        listing_depth=job.listing_depth,
-        raw_jpeg=job.recipe.read.raw_jpeg,
-        groups=job.groups,
-        max_megapixels=job.recipe.read.max_megapixels,
+        source,
+        listing_depth=listing_depth,
+        raw_jpeg=recipe.read.raw_jpeg,
+        groups=groups,
+        max_megapixels=recipe.read.max_megapixels,
     )
     if not found.shots and not found.failures:
-        others = f" ({len(found.ignored)} other files)" if found.ignored else ""
-        raise SettingsError(f"SOURCE {job.source}: no photos found{others}")
+        others = f" (ignored: {len(found.ignored)}, the first {': '.join(found.ignored[0])})" if found.ignored else ""
+        raise SettingsError(f"SOURCE {source}: no photos found{others}")
     return found
 
 

@@ -58,7 +58,8 @@ def write_report(destination: Path, summary: Mapping[str, Any], shots: Mapping[s
     photos: list[Mapping[str, Any]] = list(summary["photos"])
     inline = len(photos) < INLINE_BELOW
     with ThreadPoolExecutor(threads) as pool:
-        pictures = list(pool.map(lambda photo: _pictures(photo, shots.get(photo["id"]), destination), photos))
+        jobs = [pool.submit(_pictures, photo, shots.get(photo["id"]), destination) for photo in photos]
+        pictures = [job.result() for job in jobs]
     _forget(folder / "images", {path for pair in pictures for path in pair if path})
     cards = [
         _card(n, photo, shots.get(photo["id"]), pair, inline)
