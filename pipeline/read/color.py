@@ -99,7 +99,7 @@ def to_srgb(image: Image, profile: bytes, *, out: Image | None = None) -> Image:
         elif matrix is not None:
             out[top : top + rows] = _convert_matrix(cast(NDArray[np.uint16], strip), *matrix)
         else:
-            out[top : top + rows] = _convert_lattice(cast(NDArray[np.uint16], strip), profile)
+            out[top : top + rows] = convert_lattice(cast(NDArray[np.uint16], strip), profile)
     return out
 
 
@@ -162,8 +162,8 @@ def _lattice_table(profile: bytes) -> NDArray[np.float32]:
     return _convert_8bit(_lattice(_LATTICE), profile).astype(np.float32).reshape(-1, 3) * np.float32(257)
 
 
-def _convert_lattice(strip: NDArray[np.uint16], profile: bytes) -> NDArray[np.uint16]:
-    """Trilinear interpolation of the lattice."""
+def convert_lattice(strip: NDArray[np.uint16], profile: bytes) -> NDArray[np.uint16]:
+    """(H, W, 3) uint16 sRGB by trilinear interpolation of 33^3 colours converted by LittleCMS: profiles with tables."""
     table = _lattice_table(profile)
     place = strip.astype(np.float32) * np.float32((_LATTICE - 1) / 65535)
     base = np.minimum(place.astype(np.int32), _LATTICE - 2)

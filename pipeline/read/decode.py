@@ -28,7 +28,7 @@ Stored = NDArray[np.uint8] | NDArray[np.uint16]
 # The size of every file is checked against its header before decoding, by our own limit.
 Pil.MAX_IMAGE_PIXELS = None
 
-_TIFFFILE_COMPRESSIONS = (1, 8, 32946, 32773)
+_TIFFFILE_COMPRESSIONS = (1, 8, 32946)  # none and deflate: the others need a package that we do not ship
 _SRGB_TOP = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 
 

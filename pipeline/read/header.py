@@ -112,10 +112,10 @@ def read_jpeg(file: BinaryIO, path: Path, start: int = 0) -> tuple[Frame, exif.D
     file.seek(start + 2)
     while len(head := file.read(4)) == 4:
         marker, length = head[1], int.from_bytes(head[2:], "big")
+        if head[:2] == b"\xff\xff":  # fill bytes before a marker
+            file.seek(-3, io.SEEK_CUR)
+            continue
         if head[0] != 0xFF or length < 2:
-            if head[:2] == b"\xff\xff":  # fill bytes before a marker
-                file.seek(-3, io.SEEK_CUR)
-                continue
             raise PhotoError(Code.UNREADABLE, f"{path}: the JPEG header is broken before the picture starts")
         data = file.read(length - 2)
         if len(data) < length - 2:
@@ -211,6 +211,8 @@ def _check_strips(directories: exif.Directories, size: int, path: Path) -> None:
 
 
 def _raw(file: BinaryIO, header: Header, path: Path) -> Header:
+    if _raw_end(file, header.bytes) > header.bytes:
+        raise PhotoError(Code.TRUNCATED, f"{path}: the RAW file ends early")
     directories = _raw_exif(file, path)
     fields = exif.describe(directories)
     try:
@@ -260,6 +262,26 @@ def _raw_exif(file: BinaryIO, path: Path) -> exif.Directories:
 
 
 _COMPRESSIONS = {1: "uncompressed", 6: "JPEG", 7: "lossless JPEG", 9: "VC-5", 34892: "lossy JPEG", 52546: "JPEG XL"}
+
+
+def _raw_end(file: BinaryIO, size: int) -> int:
+    """Where the pixels of a RAF, CR3 or CRW file end by its own account; LibRaw fills what is missing with zeros."""
+    file.seek(0)
+    head = file.read(112)
+    if head.startswith(b"FUJIFILMCCD-RAW") and len(head) == 112:
+        return max(sum(struct.unpack(">II", head[at : at + 8])) for at in (84, 92, 100))
+    at = 0
+    while head[4:8] == b"ftyp" and at + 16 <= size:
+        file.seek(at)
+        length, _, large = struct.unpack(">I4sQ", file.read(16))
+        length = large if length == 1 else length or size - at
+        at += max(length, 8)
+    if head[6:10] == b"HEAP" and size >= 32:  # CIFF: the directory lies at the end, found by the last four bytes
+        file.seek(size - 4)
+        at = int.from_bytes(head[2:6], "little") + int.from_bytes(file.read(4), "little")
+        file.seek(min(at, size))
+        at += 6 + 10 * int.from_bytes(file.read(2), "little")
+    return at
 
 
 def _describe_raw(directories: exif.Directories, fields: dict[str, Any], error: Exception) -> str:

@@ -55,18 +55,13 @@ def raw_settings(reference: Header) -> RawSettings:
         As decode_linear.
     """
     with _opened(reference) as raw:
-        balance, shot = _white_balance(raw)
+        balance = _white_balance(raw)
         preview = _preview(raw)
     draft = RawSettings(balance, tuple(base_curve().tolist()))
     if preview is None:
         return draft
     shown = _small(to_linear(preview))
-    linear = _small_linear(reference, draft)
-    for _ in range(0 if shot else 3):
-        red, blue = fit_balance(linear, shown)
-        r, g, b, g2 = draft.white_balance
-        draft = replace(draft, white_balance=(r * red, g, b * blue, g2))
-        linear = _small_linear(reference, draft)
+    linear = _small(decode_linear(reference, draft, half=True).astype(np.float32) / np.float32(65535))
     return replace(draft, curve=tuple(fit_curve(linear @ _LUMA, shown @ _LUMA).tolist()))
 
 
@@ -152,18 +147,6 @@ def fit_curve(linear: NDArray[np.float32], shown: NDArray[np.float32]) -> NDArra
     return np.clip(np.maximum.accumulate(fitted), 0, 1)
 
 
-def fit_balance(linear: NDArray[np.float32], shown: NDArray[np.float32]) -> tuple[float, float]:
-    """Factors for red and blue of `linear` so that one curve takes all channels to `shown` (both (H, W, 3) linear)."""
-    quantiles = np.linspace(0.1, 0.9, 33)
-    before, after = (np.quantile(x.reshape(-1, 3), quantiles, axis=0) for x in (linear, shown))
-    factors: list[float] = []
-    for channel in (0, 2):
-        wanted = np.interp(after[:, channel], after[:, 1], before[:, 1])
-        inside = (after[:, channel] > after[0, 1]) & (after[:, channel] < after[-1, 1]) & (before[:, channel] > 1e-4)
-        factors.append(float(np.median(wanted[inside] / before[inside, channel])) if inside.any() else 1.0)
-    return factors[0], factors[1]
-
-
 def upright(image: Image, orientation: int) -> Image:
     """A contiguous picture turned as EXIF orientation 1-8 says; no copy where there is nothing to do."""
     if orientation >= 5:
@@ -190,16 +173,12 @@ def _opened(header: Header) -> Generator[rawpy.RawPy]:
         raise PhotoError(Code.UNREADABLE, f"{header.path}: {error.strerror or error}") from None
 
 
-def _white_balance(raw: rawpy.RawPy) -> tuple[tuple[float, float, float, float], bool]:
-    """Multipliers, and whether they are as shot; daylight for this camera where the file does not tell.
-
-    The second green follows the first.
-    """
-    for multipliers, shot in ((raw.camera_whitebalance, True), (raw.daylight_whitebalance, False)):
-        red, green, blue, _ = multipliers
+def _white_balance(raw: rawpy.RawPy) -> tuple[float, float, float, float]:
+    """As shot; daylight for this camera where the file does not tell. The second green follows the first."""
+    for red, green, blue, _ in (raw.camera_whitebalance, raw.daylight_whitebalance):
         if min(red, green, blue) > 0:
-            return (red / green, 1.0, blue / green, 1.0), shot
-    return (1.0, 1.0, 1.0, 1.0), False
+            return red / green, 1.0, blue / green, 1.0
+    return 1.0, 1.0, 1.0, 1.0
 
 
 def _preview(raw: rawpy.RawPy) -> NDArray[np.float32] | None:
@@ -217,10 +196,6 @@ def _preview(raw: rawpy.RawPy) -> NDArray[np.float32] | None:
     if image.ndim != 3 or min(image.shape[:2]) < 64:
         return None
     return image.astype(np.float32) / np.float32(255)
-
-
-def _small_linear(header: Header, settings: RawSettings) -> NDArray[np.float32]:
-    return _small(decode_linear(header, settings, half=True).astype(np.float32) / np.float32(65535))
 
 
 def _small(image: NDArray[np.float32]) -> NDArray[np.float32]:
