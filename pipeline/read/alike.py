@@ -16,6 +16,8 @@ Look = Callable[[Sequence[Header]], Mapping[str, View]]
 """Views by Header.relative; a file that cannot be looked at is missing from the answer."""
 _WINDOW = 12
 """Frames ahead in time with which a frame is compared: the longest set in use, and then some."""
+_UNTIMED_WINDOW = 200
+"""The same without capture times, where file names say little: a bound on the comparisons in a huge flat folder."""
 _MAX_SET = 16
 
 
@@ -52,7 +54,8 @@ class Pictures:
         return [(i, j) for i in range(len(self.files)) for j in self._partners(i)]
 
     def _partners(self, i: int) -> list[int]:
-        a, last = self.files[i], len(self.files) if not self.timed else min(len(self.files), i + 1 + _WINDOW)
+        a = self.files[i]
+        last = min(len(self.files), i + 1 + (_WINDOW if self.timed else _UNTIMED_WINDOW))
         return [j for j in range(i + 1, last) if same_lens(a, self.files[j]) and self._may_link(i, j)]
 
     def _may_link(self, i: int, j: int) -> bool:

@@ -1,0 +1,105 @@
+"""groups.yaml: written, read back, corrected by hand, refused where it does not fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.codes import SettingsError
+from pipeline.read.groups import read, write
+from pipeline.read.shots import Found, find_shots
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """Two listings of plain pictures without EXIF: 12 Oak/a..d.png and "Søndre: 1"/e.png."""
+    rng = np.random.default_rng(0)
+    for n, name in enumerate(("12 Oak/a", "12 Oak/b", "12 Oak/c", "12 Oak/d", "Søndre: 1/e")):
+        path = tmp_path / "in" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture = rng.integers(0, 40 + 40 * n, (40, 60, 3), dtype=np.uint8)
+        Image.fromarray(picture).save(path)
+    return tmp_path / "in"
+
+
+def stems(found: Found) -> list[list[str]]:
+    """Stems of the files of each shot."""
+    return [[Path(p).stem for p in s.sources] for s in found.shots]
+
+
+def test_what_is_written_is_used_again_as_it_is(source: Path, tmp_path: Path) -> None:
+    found = find_shots(source)
+    write(tmp_path / "groups.yaml", found.shots, source)
+    again = find_shots(source, groups=tmp_path / "groups.yaml")
+    assert [s.id for s in again.shots] == [s.id for s in found.shots]
+    assert [s.name for s in again.shots] == [s.name for s in found.shots]
+    assert {p.name for p in tmp_path.iterdir()} == {"in", "groups.yaml"}
+    assert "12 Oak/a.png" in (tmp_path / "groups.yaml").read_text(encoding="utf-8")
+
+
+def test_corrected_groups_are_used_exactly(source: Path, tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        "listings:\n"
+        "  12 Oak:\n"
+        "  - files: [12 Oak/d.png, 12 Oak/a.png]\n"
+        "    left_out: [12 Oak/b.png]\n"
+        "skipped: [12 Oak/c.png, 'Søndre: 1/e.png']\n",
+        encoding="utf-8",
+    )
+    found = find_shots(source, groups=file)
+    assert stems(found) == [["a", "d"]]
+    shot = found.shots[0]
+    assert [Path(p).stem for p in shot.left_out] == ["b"]
+    assert shot.confidence == 1
+    assert shot.reason == "given in mine.yaml"
+    assert shot.exposure_values[0] < shot.exposure_values[1]
+    assert dict(found.ignored)["12 Oak/c.png"] == "skipped in mine.yaml"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("listings: {12 Oak: [{files: [12 Oak/a.png, 12 Oak/zebra.png]}]}", "no such photo.*zebra"),
+        ("listings: {12 Oak: [{files: [12 Oak/a.png]}]}", "in SOURCE but not in the file.*12 Oak/b.png"),
+        ("listings: {12 Oak: [{files: [12 Oak/a.png]}, {files: [12 Oak/a.png]}]}", "more than once: 12 Oak/a.png"),
+        ("listings: {elsewhere: [{files: [12 Oak/a.png]}]}", "not of the listing.*12 Oak/a.png"),
+        ("listings: {12 Oak: [{files: []}]}", "listings.12 Oak.0.files"),
+        ("listings: {12 Oak: [{file: [x]}]}", "listings.12 Oak.0.file"),
+        ("listings: [", "not valid YAML"),
+        ("just words", "groups"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_refused_by_name(source: Path, tmp_path: Path, text: str, says: str) -> None:
+    file = tmp_path / "groups.yaml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(SettingsError, match=says):
+        find_shots(source, groups=file)
+
+
+def test_a_missing_groups_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"nowhere\.yaml"):
+        read(tmp_path / "nowhere.yaml")
+
+
+def test_a_broken_photo_named_in_a_group_fails_alone(source: Path, tmp_path: Path) -> None:
+    write(tmp_path / "groups.yaml", find_shots(source).shots, source)
+    (source / "12 Oak" / "a.png").write_bytes(b"")
+    found = find_shots(source, groups=tmp_path / "groups.yaml")
+    assert stems(found) == [["b"], ["c"], ["d"], ["e"]]
+    assert [f.failure.code for f in found.failures] == ["EMPTY_FILE"]
+
+
+def test_a_set_of_different_sizes_fails_as_a_whole(source: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (50, 40)).save(source / "12 Oak" / "d.png")
+    rest = "[12 Oak/b.png, 12 Oak/c.png, 'Søndre: 1/e.png']"
+    text = f"listings: {{12 Oak: [{{files: [12 Oak/a.png, 12 Oak/d.png]}}]}}\nskipped: {rest}"
+    (tmp_path / "groups.yaml").write_text(text, encoding="utf-8")
+    found = find_shots(source, groups=tmp_path / "groups.yaml")
+    assert not found.shots
+    assert found.failures[0].failure.code == "SIZE_MISMATCH"
+    assert "50 x 40" in found.failures[0].failure.message
+    assert len(found.failures[0].shot.sources) == 2
