@@ -278,7 +278,7 @@ def _tiff(header: Header, data: bytes, reduce: int) -> tuple[Stored, Profile]:
     if layout in (1, 2) and unsigned and depths in ({8}, {16}) and compression in _TIFFFILE_COMPRESSIONS:
         pixels = _tifffile(header, data)
     elif layout in (1, 2) and unsigned and depths == {16}:
-        pixels = _cv2(header, data)
+        pixels = _as_stored(_cv2(header, data), header)
     elif max(depths, default=1) <= 8:
         return _pillow(header, data, reduce)
     else:
@@ -317,13 +317,22 @@ def _pillow(header: Header, data: bytes, reduce: int) -> tuple[Stored, Profile]:
         with Pil.open(io.BytesIO(data)) as picture:
             if reduce > 1:
                 picture.draft(None, (picture.width // reduce, picture.height // reduce))
+            picture.info.pop("xmp", None)  # Pillow would look there for an orientation
             picture.load()
-            return _from_pillow(picture, data)
+            pixels, profile = _from_pillow(picture, data)
     except PhotoError:
         raise
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError) as error:
         code = Code.TRUNCATED if "truncated" in str(error).lower() else Code.UNREADABLE
         raise PhotoError(code, f"{header.path}: cannot be decoded ({error})") from None
+    return _as_stored(pixels, header), profile
+
+
+def _as_stored(pixels: Stored, header: Header) -> Stored:
+    """Pillow and OpenCV turn TIFF, and only TIFF, whatever they are told: back again, so that one place turns."""
+    if header.format != "tiff":
+        return pixels
+    return upright(pixels, {6: 8, 8: 6}.get(header.orientation, header.orientation))
 
 
 def _from_pillow(picture: Pil.Image, data: bytes) -> tuple[Stored, Profile]:
