@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
@@ -39,8 +40,8 @@ class Tone:
 class Warp:
     """Where an output pixel comes from: a homography from output to reference coordinates, then the output's frame.
 
-    homography: (3, 3) on coordinates divided by the long side of the reference. size, frame: (width, height) of output and
-    reference, divided by the same, so that 45 MP and proxy give the same picture.
+    homography: (3, 3) on coordinates divided by the long side of the reference. size, frame: (width, height) of output
+    and reference, divided by the same, so that 45 MP and proxy give the same picture.
     """
 
     label: str
@@ -99,8 +100,8 @@ class Plan:
         """The Tone operations in order."""
         return tuple(o for o in self.operations if isinstance(o, Tone))
 
-    def to_bytes(self) -> bytes:
-        """One zip: plan.json and the arrays as .npy; equal plans give equal bytes (no clock inside)."""
+    def to_bytes(self, pictures: Mapping[str, bytes] | None = None) -> bytes:
+        """One zip: plan.json, the arrays as .npy, and further PNGs by name; equal plans give equal bytes (no clock)."""
         arrays: dict[str, NDArray[Any]] = {"transforms": self.merge.transforms, "alpha": self.alpha}
         operations: list[dict[str, Any]] = []
         for i, operation in enumerate(self.operations):
@@ -126,6 +127,8 @@ class Plan:
                 buffer = io.BytesIO()
                 np.lib.format.write_array(buffer, np.ascontiguousarray(arrays[name]), allow_pickle=False)
                 z.writestr(zipfile.ZipInfo(f"{name}.npy", _EPOCH), buffer.getvalue(), zipfile.ZIP_DEFLATED)
+            for name, data in sorted((pictures or {}).items()):
+                z.writestr(zipfile.ZipInfo(f"{name}.png", _EPOCH), data, zipfile.ZIP_STORED)
         return out.getvalue()
 
     @classmethod

@@ -104,7 +104,9 @@ class Check(Panel):
         default=3.0, gt=0, description="highest colour drift (OKLab dE x100, 95th percentile of blocks)"
     )
     edges: float = Field(default=0.80, ge=0, le=1, description="lowest F-score of edges kept and not invented")
-    attempts: tuple[float, ...] = Field(default=(1.0, 0.6, 0.35, 0.0), description="strengths tried in turn")
+    attempts: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
+        default=(1.0, 0.6, 0.35), min_length=1, description="strengths tried in turn, then merge and geometry only"
+    )
     on_fail: Literal["deliver_plain", "quarantine"] = "deliver_plain"
 
 

@@ -69,7 +69,7 @@ def plan(proxy: Field, seen: Seen, panel: Light) -> list[Operation]:
     if panel.strength == 0:
         return []
     proxy = np.clip(proxy, 0, 1).astype(np.float32)
-    exposure = solve(proxy, panel)
+    exposure = solve(proxy, seen, panel)
     x = np.linspace(0, 1, _CURVE, dtype=np.float32)
     curve = x + panel.strength * (roll_off(exposure(x, _GLOBAL)) - x)
     shared = np.repeat(curve[:, None], 3, axis=1).astype(np.float32)
@@ -78,7 +78,7 @@ def plan(proxy: Field, seen: Seen, panel: Light) -> list[Operation]:
     return [Tone("exposure", curve=shared), local]
 
 
-def solve(proxy: Field, panel: Light) -> Exposure:
+def solve(proxy: Field, seen: Seen, panel: Light) -> Exposure:
     """The curve that brings this picture to the house levels."""
     scale = min(1.0, 512 / max(proxy.shape[:2]))
     small = cv2.resize(proxy, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
@@ -86,8 +86,7 @@ def solve(proxy: Field, panel: Light) -> Exposure:
     room = luma[luma < 0.92] if np.mean(luma < 0.92) > 0.1 else luma
     black = float(np.clip(np.percentile(luma, 0.5) - 0.02, 0, _BLACK))
     white = float(np.clip(np.percentile(small.max(axis=2), 99) / _WHITE, _DIMMEST_WHITE, 1))
-    night = float(np.clip((np.mean(luma < 0.12) - 0.15) / 0.35, 0, 1))
-    target = _MEDIAN - 0.26 * night + 0.08 * panel.brightness
+    target = _MEDIAN - 0.26 * seen.night + 0.08 * panel.brightness
     contrast = _CONTRAST + 0.2 * panel.contrast
     median = float(np.median(room))
     gammas = np.linspace(*_GAMMA, 121)

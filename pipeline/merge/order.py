@@ -18,7 +18,8 @@ _BLACK = 2.0**-14
 _BINS = 64
 _HALF_BAND = 0.5
 _SLOPE = 3.0
-_DARKEN, _BRIGHTEN = 0.8, 1.5
+_DARKEN, _BRIGHTEN = 0.8, 1.3
+_BRIGHT_ENOUGH = 215.0
 
 
 def measured_steps(exposures: Sequence[NDArray[np.uint8]], exposure_values: Sequence[float]) -> list[float]:
@@ -29,16 +30,25 @@ def measured_steps(exposures: Sequence[NDArray[np.uint8]], exposure_values: Sequ
     """
     values = [0.0]
     for i, (a, b) in enumerate(pairwise(exposures)):
-        x, y = cv2.blur(a, (5, 5))[..., 1], cv2.blur(b, (5, 5))[..., 1]
-        step = exposure_values[i + 1] - exposure_values[i]
-        # Blacks are lifted in many renderings: the ratio is read as high above them as enough pixels allow.
-        for darkest in (64, 40, 24):
-            both = (x > darkest) & (y < 240)
-            if np.count_nonzero(both) >= 0.002 * both.size:
-                step = float(np.median(np.log2(_LINEAR[y[both]] / _LINEAR[x[both]])))
-                break
-        values.append(values[-1] + step)
+        measured = _step(cv2.blur(a, (5, 5)), cv2.blur(b, (5, 5)))
+        values.append(values[-1] + (exposure_values[i + 1] - exposure_values[i] if measured is None else measured))
     return values
+
+
+def _step(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float | None:
+    """EV from a to the brighter b, or None where too few pixels are well exposed in both."""
+    # Blacks are lifted in many renderings: the ratio is read as high above them as enough pixels allow.
+    for darkest in (64, 40, 24):
+        both = (a > darkest) & (b < 240)
+        if np.count_nonzero(both) < 0.002 * both.size:
+            continue
+        x, y = _LINEAR[a[both]], _LINEAR[b[both]]
+        ratio = np.log2(y / x)
+        # Where b is about to clip, only those pixels are left that happen to be dark: they would bias the ratio.
+        inside = x * np.exp2(np.percentile(ratio, 95)) < _LINEAR[235]
+        if np.count_nonzero(inside) >= 0.0005 * both.size:
+            return float(np.median(ratio[inside]))
+    return None
 
 
 def log_radiance(exposures: Sequence[NDArray[np.uint8]], exposure_values: Sequence[float]) -> NDArray[np.float32]:
@@ -100,7 +110,7 @@ def keep_tone_order(base: Array, radiance: Array) -> NDArray[np.float32]:
     if high - low < 2 * _HALF_BAND:
         return np.ones((height, width), np.float32)
     centres, curve = _rising_envelope(b, f, low, high)
-    floor = np.interp(b - _HALF_BAND, centres, curve).astype(np.float32)
+    floor = np.minimum(np.interp(b - _HALF_BAND, centres, curve), _BRIGHT_ENOUGH).astype(np.float32)
     ceiling = np.interp(b + _HALF_BAND, centres, curve).astype(np.float32)
     gain = np.clip(np.clip(f, floor, ceiling) / f, _DARKEN, _BRIGHTEN)
     gain = 1 + (gain - 1) * np.clip(b - np.median(b), 0, 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import cv2
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.merge.tiles import Box, Upsampler
 from pipeline.photo import Image
-from pipeline.plan import Plan, Tone, Warp
+from pipeline.plan import Operation, Plan, Tone, Warp
 
 Field = NDArray[np.floating[Any]]
 
@@ -26,6 +26,15 @@ def evaluate(tone: Tone, image: Field) -> NDArray[np.float32]:
         out = out * cv2.resize(tone.gain.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
         out = out + cv2.resize(tone.offset.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
     return out
+
+
+def shown_after(operations: Sequence[Operation], proxy: Field) -> NDArray[np.float32]:
+    """The proxy (h, w, 3) float32 0..1 as the tones among `operations` leave it."""
+    shown = proxy.astype(np.float32)
+    for operation in operations:
+        if isinstance(operation, Tone):
+            shown = np.clip(evaluate(operation, shown), 0, 1)
+    return shown
 
 
 def apply_curve(curve: Field, image: Field) -> NDArray[np.float32]:

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from pipeline.plan import Tone
 
 Field = NDArray[np.floating[Any]]
-_SIGMA = 3.0 / 1536
-_RADIUS = 16.0 / 1536
+_SIGMA = 3.0
+_RADIUS = 16
 _RIDGE = 1e-3
 _SLOPE = (0.3, 4.0)
 _STEP = 4
@@ -36,18 +36,16 @@ def compile_tone(original: Field, edited: Field, label: str) -> Tone:
     -------
     Tone without a curve; its fields are sampled every 4 pixels of the pictures.
     """
-    long = max(original.shape[:2])
-    sigma, radius = _SIGMA * long, max(round(_RADIUS * long), 2)
-    x = cv2.GaussianBlur(original.astype(np.float32), (0, 0), sigma)
-    y = cv2.GaussianBlur(edited.astype(np.float32), (0, 0), sigma)
-    mx, my = _mean(x, radius), _mean(y, radius)
-    slope = (_mean(x * y, radius) - mx * my + _RIDGE) / (_mean(x * x, radius) - mx * mx + _RIDGE)
+    x = cv2.GaussianBlur(original.astype(np.float32), (0, 0), _SIGMA)
+    y = cv2.GaussianBlur(edited.astype(np.float32), (0, 0), _SIGMA)
+    mx, my = _mean(x), _mean(y)
+    slope = (_mean(x * y) - mx * my + _RIDGE) / (_mean(x * x) - mx * mx + _RIDGE)
     slope = np.clip(slope, *_SLOPE)
-    gain, offset = _mean(slope, radius), _mean(my - slope * mx, radius)
+    gain, offset = _mean(slope), _mean(my - slope * mx)
     size = (-(-original.shape[1] // _STEP), -(-original.shape[0] // _STEP))
     gain, offset = (cv2.resize(f, size, interpolation=cv2.INTER_AREA).astype(np.float16) for f in (gain, offset))
     return Tone(label, gain=gain, offset=offset)
 
 
-def _mean(x: Any, radius: int) -> Any:
-    return cv2.boxFilter(x, -1, (2 * radius + 1, 2 * radius + 1), borderType=cv2.BORDER_REFLECT)
+def _mean(x: Any) -> Any:
+    return cv2.boxFilter(x, -1, (2 * _RADIUS + 1, 2 * _RADIUS + 1), borderType=cv2.BORDER_REFLECT)

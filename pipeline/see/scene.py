@@ -5,18 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+Field = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What the edits may know besides the proxy.
 
-    radiance: (h, w) float32, log2 of the scene's luminance (EV, any zero point), from the exposures where there are
-    several, else from the proxy. exposures: how many entered the merge. iso: of the reference, None if unknown.
+    night: 0..1, how much of the picture lies in darkness that is meant to stay (dusk, a street at night).
     """
 
-    radiance: NDArray[np.floating[Any]]
-    exposures: int = 1
-    iso: float | None = None
+    night: float = 0.0
+
+
+def look(proxy: Field) -> Seen:
+    """One glance at (h, w, 3) float32 0..1, sRGB-encoded."""
+    scale = min(1.0, 512 / max(proxy.shape[:2]))
+    small = cv2.resize(proxy.astype(np.float32), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    dark = float(np.mean(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY) < 0.12))
+    return Seen(night=min(max((dark - 0.15) / 0.35, 0.0), 1.0))

@@ -1,0 +1,212 @@
+"""The whole way of a photo: survey (read, merge small) -> plan (see, edit) -> finish (render, check, deliver).
+
+Notebook, test, batch and service all call these. Nothing here knows about Ray.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.check.judge import Figures, Verdict, compare, judge, worst_crop
+from pipeline.codes import Code, PhotoError
+from pipeline.deliver.outcome import deliver_picture, provenance_plane, quarantine, record
+from pipeline.edit import balance, light
+from pipeline.merge.shot import aligned_merge, refined_merge
+from pipeline.merge.tiles import Runner, run_here
+from pipeline.photo import Image, Result, Shot
+from pipeline.plan import Operation, Plan, alpha_shape
+from pipeline.read.exposures import Opened, open_shot, read_exposures, read_proxies
+from pipeline.recipe import Recipe
+from pipeline.render.render import render_edits, render_source
+from pipeline.render.tone import shown_after
+from pipeline.see import scene
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Clock:
+    """Wall seconds of each stage, added up."""
+
+    stages: dict[str, float] = field(default_factory=dict[str, float])
+
+    @contextmanager
+    def __call__(self, stage: str) -> Generator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.stages[stage] = round(self.stages.get(stage, 0.0) + time.perf_counter() - start, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Surveyed:
+    """A shot at proxy size: the merged picture (h, w, 3) float32 0..1, and a plan that holds its merge only."""
+
+    opened: Opened
+    proxy: NDArray[np.float32]
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Full-resolution pictures and what the checks say of them.
+
+    source: the plain merge (after Warp). owner: exposure of largest weight at reduced size, None for a single exposure.
+    plan: as rendered. best: the gentlest edited attempt where none passed (then picture is the plain merge), else None.
+    """
+
+    source: Image
+    picture: Image
+    owner: NDArray[np.uint8] | None
+    plan: Plan
+    figures: Figures
+    verdict: Verdict
+    strength: float
+    attempts: int
+    best: Image | None = None
+
+
+def develop(shot: Shot, recipe: Recipe, destination: Path, *, sequence: int = 0, threads: int = 1) -> Result:
+    """Files of one shot to delivered pictures below `destination`, or to its quarantine. Never raises."""
+    clock = Clock()
+    name = shot.sources[shot.reference]
+    try:
+        surveyed = survey(shot, recipe, clock, threads=threads)
+        drawn = plan(surveyed, recipe, clock)
+        finished = finish(surveyed, drawn, recipe, clock, threads=threads)
+        return deliver(finished, surveyed, shot, recipe, destination, clock, sequence=sequence)
+    except PhotoError as known:
+        error = known
+    except MemoryError:
+        error = PhotoError(Code.OOM, f"{name}: not enough memory for {shot.pixels / 1e6:.0f} MP")
+    except Exception as bug:
+        _log.exception("shot %s (%s)", shot.id, name)
+        error = PhotoError(Code.INTERNAL, f"{name}: {type(bug).__name__}: {bug}")
+    return quarantine(error, shot, destination, stages=clock.stages)
+
+
+def survey(shot: Shot, recipe: Recipe, clock: Clock | None = None, *, threads: int = 1) -> Surveyed:
+    """Read the exposures at proxy size, align them, merge them. Raises PhotoError."""
+    clock = clock or Clock()
+    with clock("read"):
+        opened = open_shot(shot, max_megapixels=recipe.read.max_megapixels)
+        proxies = read_proxies(opened, threads=threads)
+    with clock("merge"):
+        merge, warnings = aligned_merge(proxies, shot, move=recipe.merge.align, detail=recipe.merge.detail)
+        height, width = proxies[0].shape[:2]
+        facts: dict[str, Any] = {"warnings": [*shot.warnings, *warnings]}
+        plan = Plan(merge, alpha=np.ones(alpha_shape(width, height), np.float32), facts=facts)
+        source, _ = render_source(plan, proxies, threads=threads)
+    return Surveyed(opened, source.astype(np.float32) / np.float32(np.iinfo(source.dtype).max), plan)
+
+
+def plan(surveyed: Surveyed, recipe: Recipe, clock: Clock | None = None) -> Plan:
+    """See, then let each edit look at the proxy as the edits before it leave it, and add its operations."""
+    clock = clock or Clock()
+    proxy = surveyed.proxy
+    operations: list[Operation] = []
+    with clock("see"):
+        seen = scene.look(proxy)
+    with clock("edit"):
+        operations += balance.plan(proxy, seen, recipe.balance)
+        operations += light.plan(shown_after(operations, proxy), seen, recipe.light)
+    return replace(surveyed.plan, operations=tuple(operations))
+
+
+def finish(
+    surveyed: Surveyed,
+    drawn: Plan,
+    recipe: Recipe,
+    clock: Clock | None = None,
+    *,
+    tiles: Runner | None = None,
+    threads: int = 1,
+) -> Finished:
+    """Render at full resolution; where the checks fail, render again more gently; at last plain. Raises PhotoError."""
+    clock, tiles = clock or Clock(), tiles or run_here(threads)
+    depth = 8 if recipe.deliver.format == "jpeg" else recipe.deliver.depth
+    with clock("read"):
+        exposures = read_exposures(surveyed.opened, drawn.merge.used, threads=threads)
+    with clock("merge"):
+        drawn = replace(drawn, merge=refined_merge(drawn.merge, exposures))
+        source, owner = render_source(drawn, exposures, tiles=tiles, threads=threads)
+        del exposures
+    attempt, strength, best = 0, 0.0, None
+    figures = Figures.perfect()
+    for attempt, strength in enumerate(recipe.check.attempts if drawn.tones else (), start=1):
+        attempted = drawn.at_strength(strength)
+        with clock("render"):
+            picture = render_edits(attempted, source, depth=depth, tiles=tiles)
+        with clock("check"):
+            figures = compare(source, picture, tones=attempted.tones, workers=threads)
+            verdict = judge(figures, recipe.check)
+        if verdict.passed:
+            return Finished(source, picture, owner, attempted, figures, verdict, strength, attempt)
+        best = picture
+    plain = drawn.at_strength(0.0)
+    picture = render_edits(plain, source, depth=depth, tiles=tiles)
+    return Finished(source, picture, owner, plain, figures, judge(figures, recipe.check), 0.0, attempt, best)
+
+
+def deliver(
+    finished: Finished,
+    surveyed: Surveyed,
+    shot: Shot,
+    recipe: Recipe,
+    destination: Path,
+    clock: Clock | None = None,
+    *,
+    sequence: int = 0,
+) -> Result:
+    """Write the pictures, the plan and the record; or the quarantine, if the recipe asks for it. Raises PhotoError."""
+    clock = clock or Clock()
+    qc = finished.figures.to_dict()
+    warnings: list[str] = list(finished.plan.facts["warnings"])
+    if not finished.verdict.passed:
+        name = shot.sources[shot.reference]
+        error = PhotoError(Code.RETRIES_EXHAUSTED, f"{name}: {'; '.join(finished.verdict.reasons)}")
+        if recipe.check.on_fail == "quarantine" and finished.best is not None:
+            crop = worst_crop(finished.source, finished.best, finished.figures)
+            evidence = {"best_attempt": finished.best, "worst_crop": crop}
+            attempts = finished.attempts
+            return quarantine(
+                error, shot, destination, stages=clock.stages, attempts=attempts, qc=qc, evidence=evidence
+            )
+        warnings += [error.code.name, *(c.name for c in finished.verdict.codes)]
+    height, width = finished.picture.shape[:2]
+    adjusted = finished.strength > 0
+    merged = sum(finished.plan.merge.used) > 1
+    with clock("deliver"):
+        donor = surveyed.opened.headers[shot.reference]
+        outputs = deliver_picture(
+            finished.picture, shot, donor, recipe, destination, sequence=sequence, changed=adjusted or merged
+        )
+        plane = provenance_plane(finished.owner, width, height, adjusted=adjusted)
+    warnings += [w for output in outputs.values() for w in output.warnings]
+    result = Result(
+        shot.id,
+        shot.listing,
+        shot.name,
+        shot.sources,
+        "delivered",
+        warnings=tuple(dict.fromkeys(warnings)),
+        attempts=finished.attempts,
+        strength=finished.strength,
+        qc=qc,
+        output=outputs["full"].path,
+        outputs={profile: output.path for profile, output in outputs.items()},
+        bytes=outputs["full"].bytes,
+        seconds=round(sum(clock.stages.values()), 3),
+        stages=dict(clock.stages),
+    )
+    return record(result, finished.plan, plane, recipe, destination)

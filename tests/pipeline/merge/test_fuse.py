@@ -1,0 +1,111 @@
+"""Exposure fusion: range, tone order, tiles, depth, borders."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from rooms import exposures, radiance
+
+from pipeline.merge.fuse import fuse_tile, prepare, reduction
+from pipeline.merge.order import keep_tone_order, log_radiance, measured_steps
+from pipeline.merge.tiles import boxes
+
+EV = (-5.0, -2.5, 0.0, 2.0)
+
+
+def fused(taken, transforms=None, **options):
+    height, width = taken[0].shape[:2]
+    transforms = transforms or [np.eye(3)] * len(taken)
+    fusion = prepare(taken, transforms, EV[: len(taken)], **options)
+    out = np.empty((height, width, 3), np.float32)
+    for x0, y0, x1, y1 in boxes(width, height):
+        out[y0:y1, x0:x1] = fuse_tile(taken, fusion, (x0, y0, x1, y1))
+    return out, fusion
+
+
+def test_identical_exposures_fuse_to_themselves():
+    taken = [exposures(radiance(window=0.0), (0.5,))[0]] * 3
+    out, _ = fused(taken)
+    assert np.abs(out - taken[0]).max() < 2.0
+
+
+def test_the_view_in_the_window_is_not_burnt():
+    room = radiance(window=5.0)
+    taken = exposures(room, EV)
+    out, _ = fused(taken)
+    view = out[40:130, 270:380]
+    assert (taken[2][40:130, 270:380] == 255).mean() > 0.9
+    assert (view >= 254).mean() < 0.04
+    assert view.std() > 5
+
+
+def test_window_is_not_darker_than_the_wall_around_it():
+    out, _ = fused(exposures(radiance(window=4.0), EV))
+    sky, wall = out[45:75, 275:370].mean(), out[45:130, 180:250].mean()
+    assert sky > wall
+
+
+@pytest.mark.parametrize("factor", [1, 2, 4])
+def test_tiles_join_without_seams_whatever_the_partition(factor):
+    taken = exposures(radiance(), EV)
+    whole, fusion = fused(taken, factor=factor)
+    for x0, y0, x1, y1 in [(0, 0, 77, 53), (100, 60, 333, 201), (401, 251, 480, 320)]:
+        np.testing.assert_array_equal(fuse_tile(taken, fusion, (x0, y0, x1, y1)), whole[y0:y1, x0:x1])
+
+
+def test_threads_do_not_change_a_bit():
+    taken = exposures(radiance(), EV)
+    np.testing.assert_array_equal(fused(taken, threads=1)[0], fused(taken, threads=3)[0])
+
+
+def test_sixteen_bit_input_fuses_as_eight_bit_does_but_finer():
+    room = radiance()
+    eight, _ = fused(exposures(room, EV))
+    sixteen, _ = fused(exposures(room, EV, depth=16))
+    assert np.abs(eight - sixteen).mean() < 1.0
+    assert len(np.unique(np.rint(sixteen * 257))) > 4 * len(np.unique(np.rint(eight)))
+
+
+def test_a_shifted_exposure_is_sampled_back_and_gives_no_border_ghost():
+    taken = exposures(radiance(window=0.0), EV)
+    shift = np.eye(3)
+    shift[0, 2] = 6.0
+    moved = np.roll(taken[1], 6, axis=1)
+    moved[:, :6] = 0
+    straight, _ = fused(taken)
+    out, _ = fused([taken[0], moved, *taken[2:]], [np.eye(3), shift, np.eye(3), np.eye(3)])
+    assert np.abs(out - straight)[:, :460].mean() < 1.0
+    assert np.abs(out - straight)[:, 474:].mean() < 12.0
+
+
+def test_owner_names_the_dark_exposure_in_the_window():
+    _, fusion = fused(exposures(radiance(window=5.0), EV))
+    small = cv2.resize(fusion.owner, (480, 320), interpolation=cv2.INTER_NEAREST)
+    assert np.median(small[50:120, 280:370]) <= 1
+    assert np.median(small[60:140, 20:200]) >= 2
+
+
+def test_steps_are_measured_from_pixels_whatever_the_tags_say():
+    taken = exposures(radiance(window=3.0), EV)
+    steps = np.diff(measured_steps(taken, [0.0] * 4))
+    np.testing.assert_allclose(steps, [2.5, 2.5, 2.0], atol=0.15)
+
+
+def test_log_radiance_recovers_the_scene():
+    room = radiance(window=5.0)
+    found = log_radiance(exposures(room, EV), EV)
+    truth = np.log2(room @ np.float32([0.2126, 0.7152, 0.0722]))
+    error = (found - np.median(found)) - (truth - np.median(truth))
+    assert np.percentile(np.abs(error), 95) < 0.25
+
+
+def test_order_of_a_consistent_picture_is_left_alone():
+    room = radiance(window=2.0)
+    truth = np.log2(room @ np.float32([0.2126, 0.7152, 0.0722]))
+    tone_mapped = np.repeat(((truth - truth.min()) / np.ptp(truth) * 255)[..., None], 3, axis=2).astype(np.float32)
+    assert np.abs(keep_tone_order(tone_mapped, truth) - 1).max() < 0.1
+
+
+def test_reduction_grows_with_the_picture():
+    assert [reduction(p) for p in (1_000_000, 4_000_000, 45_000_000)] == [1, 2, 4]

@@ -1,0 +1,88 @@
+"""Plan and exposures to pixels."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from rooms import exposures, radiance
+
+from pipeline.plan import Merge, Plan, Tone, Warp
+from pipeline.render.render import output_size, render_edits, render_source
+
+EV = (-4.0, -2.0, 0.0)
+
+
+def merge(n: int) -> Merge:
+    return Merge(np.stack([np.eye(3)] * n), EV[:n], (True,) * n, n - 1)
+
+
+def rotation(degrees: float, width: int, height: int) -> Warp:
+    long = max(width, height)
+    centre = (width / 2 / long, height / 2 / long)
+    matrix = np.vstack([cv2.getRotationMatrix2D(centre, degrees, 1.0), [0, 0, 1]])
+    frame = (width / long, height / long)
+    return Warp("turn", matrix, frame, frame)
+
+
+def test_single_exposure_is_the_source_itself():
+    taken = exposures(radiance(), (0.0,))
+    source, owner = render_source(Plan(Merge.single()), taken)
+    assert source is taken[0]
+    assert owner is None
+
+
+def test_merge_has_sixteen_bits_and_names_its_exposures():
+    taken = exposures(radiance(), EV)
+    source, owner = render_source(Plan(merge(3)), taken)
+    assert source.dtype == np.uint16
+    assert owner is not None
+    assert set(np.unique(owner)) <= {0, 1, 2}
+
+
+def test_an_exposure_that_is_not_used_does_not_enter_and_indices_stay():
+    taken = exposures(radiance(), EV)
+    left_out = Merge(np.stack([np.eye(3)] * 3), EV, (True, False, True), 2)
+    source, owner = render_source(Plan(left_out), [taken[0], np.empty((0, 0, 3), np.uint8), taken[2]])
+    assert set(np.unique(owner)) <= {0, 2}
+    assert source.shape == taken[0].shape
+
+
+def test_one_used_exposure_of_several_is_delivered_as_it_is():
+    taken = exposures(radiance(), EV)
+    alone = Merge(np.stack([np.eye(3)] * 3), EV, (False, False, True), 2)
+    source, _ = render_source(Plan(alone), taken)
+    np.testing.assert_array_equal(source, taken[2])
+
+
+def test_warp_turns_source_and_fields_together():
+    taken = exposures(radiance(window=0.0), (1.0,))
+    height, width = taken[0].shape[:2]
+    field = np.ones((32, 48, 3), np.float16)
+    field[:, 24:] = 1.5
+    tone = Tone("half", gain=field, offset=np.zeros_like(field))
+    turned = Plan(Merge.single(), (tone, rotation(180.0, width, height)))
+    source, _ = render_source(turned, taken)
+    out = render_edits(turned, source)
+    straight = render_edits(Plan(Merge.single(), (tone,)), taken[0])
+    inner = np.s_[8:-8, 8:-8]
+    assert np.abs(out[::-1, ::-1][inner].astype(int) - straight[inner]).mean() < 0.5
+
+
+def test_warp_size_is_that_of_the_output():
+    warp = Warp("crop", np.eye(3), (0.5, 0.25), (1.0, 2 / 3))
+    assert output_size(warp, 3000, 2000) == (1500, 750)
+    taken = exposures(radiance(480, 320), (0.0,))
+    source, _ = render_source(Plan(Merge.single(), (warp,)), taken)
+    np.testing.assert_array_equal(source, taken[0][:120, :240])
+
+
+def test_rendering_a_saved_plan_gives_the_same_bytes():
+    taken = exposures(radiance(), EV)
+    shape = (20, 30, 3)
+    rng = np.random.default_rng(1)
+    tone = Tone("t", gain=rng.uniform(0.9, 1.2, shape).astype(np.float16), offset=np.zeros(shape, np.float16))
+    plan = Plan(merge(3), (tone,))
+    again = Plan.from_bytes(plan.to_bytes())
+    first, second = (render_edits(p, render_source(p, taken)[0]) for p in (plan, again))
+    np.testing.assert_array_equal(first, second)
+    assert again.to_bytes() == plan.to_bytes()

@@ -1,0 +1,48 @@
+"""Plans as files."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pipeline.plan import Merge, Plan, Tone, Warp, alpha_shape
+
+
+def full_plan() -> Plan:
+    curve = np.linspace(0, 1, 12, dtype=np.float32).reshape(4, 3)
+    gain = np.full((2, 3, 3), 1.25, np.float16)
+    merge = Merge(np.stack([np.eye(3), np.eye(3) * 1.5]), (-2.0, 0.0), (True, False), 1, 0.5)
+    warp = Warp("straight", np.eye(3), (1.0, 0.66), (1.0, 0.67))
+    return Plan(
+        merge, (Tone("a", curve), Tone("b", None, gain, gain), warp), np.full((2, 2), 0.6, np.float32), {"x": 1}
+    )
+
+
+def test_round_trip_keeps_everything():
+    plan = full_plan()
+    again = Plan.from_bytes(plan.to_bytes())
+    assert again.to_bytes() == plan.to_bytes()
+    assert again.merge.used == (True, False)
+    assert again.merge.detail == 0.5
+    assert again.warp is not None
+    assert again.warp.size == (1.0, 0.66)
+    assert [t.label for t in again.tones] == ["a", "b"]
+    assert again.alpha[0, 0] == np.float32(0.6)
+    assert again.facts == {"x": 1}
+
+
+def test_pictures_travel_with_the_plan_and_are_not_needed_to_read_it():
+    data = full_plan().to_bytes({"provenance": b"png"})
+    assert Plan.from_bytes(data).to_bytes() == full_plan().to_bytes()
+
+
+@pytest.mark.parametrize("data", [b"", b"not a zip", b"PK\x03\x04broken"])
+def test_what_is_not_a_plan_is_refused(data: bytes):
+    with pytest.raises(ValueError, match="not a plan"):
+        Plan.from_bytes(data)
+
+
+def test_alpha_cells_are_a_sixteenth_of_the_long_side():
+    assert alpha_shape(8183, 5455) == (11, 16)
+    assert alpha_shape(3000, 4000) == (16, 12)
+    assert alpha_shape(10, 10_000) == (16, 1)
