@@ -17,8 +17,8 @@ from cluster.settings import Settings, cpus_here, memory_here
 from pipeline.codes import SettingsError
 
 _MEMORY_SHARE = 0.85
-_LONGEST_TEMP = 40
-"""Ray puts sockets 60 characters below its folder, and a socket's path may have 107."""
+_LONGEST_TEMP = 24
+"""Ray puts sockets up to 66 characters below its folder, ours is named with 17, and a socket's path may have 107."""
 
 _TOKEN = os.environ.get("RAY_AUTH_TOKEN") or secrets.token_hex(32)
 """One for the life of this process, because Ray keeps the first token it has seen."""

@@ -67,12 +67,12 @@ def edit(
     DEST holds delivered/, quarantine/ (what could not be done, and why), report/index.html, summary.json, plans/,
     groups.yaml and ledger.sqlite. A delivered picture that was deleted is made again by the next run.
     """
-    from cluster.settings import Settings
-    from jobs.edit import Job
-    from jobs.edit import edit as run
-    from jobs.progress import watcher
-
     with _exit_codes():
+        from cluster.settings import Settings
+        from jobs.edit import Job
+        from jobs.edit import edit as run
+        from jobs.progress import watcher
+
         job = Job(source, dest, _recipe(recipe, engine, set_), listing_depth, groups, update)
         settings = Settings.load(workers=workers, address=address)
         _interruptible()
@@ -94,9 +94,9 @@ def plan(
     listing_depth: Depth = 1,
 ) -> None:
     """Show what `edit` would do: which files belong together and why, and how long it will take. Writes nothing."""
-    from jobs import plan as job
-
     with _exit_codes():
+        from jobs import plan as job
+
         found = job.plan(source, _recipe(recipe, "classical", set_), listing_depth=listing_depth, groups=groups)
         if as_json:
             print(json.dumps(found, indent=1))
@@ -114,9 +114,9 @@ def qc(
     as_json: AsJson = False,
 ) -> None:
     """Check an edit against its source, whoever made it: structure, colour, edges. Exit code 3 if it went too far."""
-    from jobs import qc as job
-
     with _exit_codes():
+        from jobs import qc as job
+
         found = job.qc(before, after, _recipe(recipe, "classical", set_))
         if as_json:
             print(json.dumps(found, indent=1))
@@ -128,9 +128,9 @@ def qc(
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Look for what is missing or odd on this machine. Exit code 1 if photos cannot be edited here."""
-    from jobs import doctor as job
-
     with _exit_codes():
+        from jobs import doctor as job
+
         with own_streams() as streams:
             found = job.examine()
             if as_json:

@@ -1,0 +1,112 @@
+"""Verbs, messages and exit codes that need no Ray."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from jobs.cli import app
+from pipeline.recipe import Recipe
+
+
+def _run(*arguments: object) -> tuple[int, str, str]:
+    done = CliRunner().invoke(app, [str(a) for a in arguments])
+    return done.exit_code, done.stdout, done.stderr
+
+
+def test_help_names_every_verb_and_the_exit_codes() -> None:
+    code, out, _ = _run("--help")
+
+    assert code == 0
+    for word in ("edit", "plan", "qc", "doctor", "recipe", "130"):
+        assert word in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--set", "light.strength=2"], "light.strength"),
+        (["--set", "light.colour=1"], "light.colour"),
+        (["--set", "light.strength"], "--set light.strength: expected panel.option=value"),
+        (["--set", "strength=1"], "strength"),
+        (["--recipe", "no-such-recipe"], "no-such-recipe"),
+        (["--engine", "diffusion"], "not built yet"),
+        (["--engine", "magic"], "--engine magic"),
+        (["--groups", "no-such-groups.yaml"], "no-such-groups.yaml"),
+    ],
+)
+def test_wrong_settings_leave_with_2_and_one_line_that_names_them(
+    photo: object, tmp_path: Path, arguments: list[str], named: str
+) -> None:
+    assert callable(photo)
+    photo("in/a.jpg")
+
+    code, out, err = _run("edit", tmp_path / "in", tmp_path / "out", *arguments)
+
+    assert code == 2
+    assert out == ""
+    assert err.startswith("sunroom: ")
+    assert named in err
+    assert "Traceback" not in err
+    assert not (tmp_path / "out" / "summary.json").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["edit"], ["edit", "a", "b", "--workers", "0"], ["no-such-verb"], ["plan", "--x"]]
+)
+def test_wrong_usage_leaves_with_2(arguments: list[str]) -> None:
+    assert _run(*arguments)[0] == 2
+
+
+def test_a_source_without_photos_leaves_with_2(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "notes.txt").write_text("no photos here")
+
+    code, _, err = _run("edit", tmp_path / "in", tmp_path / "out")
+
+    assert code == 2
+    assert "no photos found" in err
+    assert "notes.txt" in err
+
+
+def test_plan_shows_groups_reasons_and_time_and_writes_nothing(photo: object, tmp_path: Path) -> None:
+    assert callable(photo)
+    photo("in/villa/a.jpg")
+    photo("in/villa/b.jpg", seed=1)
+    (tmp_path / "in" / "villa" / "broken.jpg").write_bytes(b"")
+    before = sorted(tmp_path.rglob("*"))
+
+    code, out, _ = _run("plan", tmp_path / "in", "--json")
+    found = json.loads(out)
+    table = _run("plan", tmp_path / "in")[1]
+
+    assert code == 0
+    assert found["counts"]["shots"] == 3
+    assert found["counts"]["unreadable"] == 1
+    assert {p["name"] for p in found["photos"]} == {"a", "b"}
+    assert all(p["confidence"] > 0 and p["seconds"] > 0 and p["files"] for p in found["photos"])
+    assert found["failures"][0]["code"] == "EMPTY_FILE"
+    assert "villa" in table
+    assert "EMPTY_FILE" in table
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_the_printed_recipe_is_one_that_can_be_passed_back(tmp_path: Path) -> None:
+    code, out, _ = _run("recipe", "default", "--set", "light.strength=0.5")
+    (tmp_path / "mine.yaml").write_text(out)
+
+    assert code == 0
+    assert Recipe.load(tmp_path / "mine.yaml") == Recipe.load("default", {"light.strength": "0.5"})
+    assert yaml.safe_load(out)["light"]["strength"] == 0.5
+
+
+def test_the_recipe_schema_describes_the_bounds() -> None:
+    code, out, _ = _run("recipe", "--schema")
+
+    assert code == 0
+    assert json.loads(out)["$defs"]["Light"]["properties"]["strength"]["maximum"] == 1
+    assert "default" in _run("recipe", "--list")[1].split()

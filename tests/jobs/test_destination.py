@@ -1,0 +1,82 @@
+"""Who may write DEST, and which results still stand there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jobs.destination import check_source, clear_quarantine, only_writer, prepare_destination, quarantine, stands
+from pipeline.codes import Code, Failure, PhotoError, SettingsError
+from pipeline.photo import Result
+
+
+def _failed(code: Code, name: str = "IMG_1") -> Result:
+    failure = Failure.of(PhotoError(code, f"/photos/{name}.jpg: what happened"))
+    return Result(
+        name, "villa", name, (f"/photos/{name}.jpg",), "quarantined", code=code.name, failure=failure.to_dict()
+    )
+
+
+@pytest.mark.parametrize("what", ["missing", "file", "bucket"])
+def test_a_source_that_is_no_folder_is_refused(tmp_path: Path, what: str) -> None:
+    (tmp_path / "file").write_text("")
+    source = Path("s3://bucket/photos") if what == "bucket" else tmp_path / what
+
+    with pytest.raises(SettingsError, match="SOURCE"):
+        check_source(source)
+
+
+def test_dest_may_lie_inside_source_only_where_its_ledger_marks_it(tmp_path: Path) -> None:
+    prepare_destination(tmp_path / "edited", tmp_path)
+    with pytest.raises(SettingsError, match="lies in SOURCE"):
+        prepare_destination(tmp_path / "edited", tmp_path, may_lie_inside=False)
+    with pytest.raises(SettingsError, match="lies in SOURCE"):
+        prepare_destination(tmp_path, tmp_path)
+
+
+def test_a_file_in_the_way_of_dest_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "in the way").write_text("")
+
+    with pytest.raises(SettingsError, match="in the way"):
+        prepare_destination(tmp_path / "in the way", tmp_path / "photos")
+    with pytest.raises(SettingsError, match="in the way"):
+        prepare_destination(tmp_path / "in the way" / "below", tmp_path / "photos")
+
+
+def test_a_second_writer_is_refused_until_the_first_is_gone(tmp_path: Path) -> None:
+    with only_writer(tmp_path), pytest.raises(SettingsError, match="another run"), only_writer(tmp_path):
+        pass
+    with only_writer(tmp_path):
+        pass
+
+
+def test_a_delivered_result_stands_while_all_its_files_do(tmp_path: Path) -> None:
+    for name in ("full.jpg", "web.jpg"):
+        (tmp_path / name).write_bytes(b"12345")
+    result = Result("a", "", "n", ("/n.jpg",), "delivered", output="full.jpg", outputs={"web": "web.jpg"}, bytes=5)
+
+    assert stands(result, tmp_path)
+    (tmp_path / "full.jpg").write_bytes(b"123")
+    assert not stands(result, tmp_path)
+    (tmp_path / "full.jpg").write_bytes(b"12345")
+    (tmp_path / "web.jpg").unlink()
+    assert not stands(result, tmp_path)
+
+
+def test_only_failures_that_stay_are_kept_by_the_next_run(tmp_path: Path) -> None:
+    assert stands(_failed(Code.TRUNCATED), tmp_path)
+    assert not stands(_failed(Code.LOST), tmp_path)
+
+
+def test_quarantine_holds_the_current_failures_and_no_others(tmp_path: Path) -> None:
+    kept, cured = _failed(Code.TRUNCATED, "kept"), _failed(Code.LOST, "cured")
+    quarantine(kept, tmp_path)
+    quarantine(cured, tmp_path)
+
+    clear_quarantine([kept], tmp_path)
+    assert [p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.json")] == [
+        "quarantine/villa/kept/failure.json"
+    ]
+    clear_quarantine([], tmp_path)
+    assert not (tmp_path / "quarantine").exists()

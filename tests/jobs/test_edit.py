@@ -1,0 +1,159 @@
+"""`sunroom edit` as its users run it: a process on real files, with its own Ray."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_COMMAND = [sys.executable, "-c", "from jobs.cli import main; main()"]
+
+
+def _edit(*arguments: object, cpus: set[int] | None = None, temp: Path) -> subprocess.CompletedProcess[str]:
+    def on_cpus() -> None:
+        if cpus:
+            os.sched_setaffinity(0, cpus)
+
+    return subprocess.run(
+        [*_COMMAND, "edit", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=400,
+        preexec_fn=on_cpus,
+        env={**os.environ, "TMPDIR": str(temp)},
+        check=False,
+    )
+
+
+def _processes(marker: str) -> list[str]:
+    """Command lines of living processes that carry `marker` in command or environment."""
+    found: list[str] = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and int(folder.name) != os.getpid():
+            try:
+                texts = [(folder / name).read_bytes() for name in ("cmdline", "environ")]
+                state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
+            except OSError:
+                continue
+            if state != "Z" and any(marker.encode() in t for t in texts):
+                found.append(texts[0].replace(b"\0", b" ").decode(errors="replace"))
+    return found
+
+
+@pytest.fixture
+def temp() -> Iterator[Path]:
+    """A folder for temporary files, by whose name the job's processes are known; its path is short enough for Ray."""
+    with tempfile.TemporaryDirectory(prefix="s") as folder:
+        yield Path(folder)
+
+
+def _check_invariants(summary: dict[str, Any], dest: Path) -> None:
+    counts, photos = summary["counts"], summary["photos"]
+    delivered = [p for p in photos if p["status"] == "delivered"]
+    assert counts["shots"] == len(photos) == counts["delivered"] + counts["quarantined"]
+    assert counts["delivered"] == len(delivered)
+    for p in delivered:
+        assert (dest / p["output"]).stat().st_size == p["bytes"] > 0
+    failures = {f.parent.relative_to(dest / "quarantine").as_posix(): f for f in dest.rglob("failure.json")}
+    assert set(failures) == {f"{p['listing']}/{p['name']}" for p in photos if p["status"] != "delivered"}
+    for path in failures.values():
+        failure = json.loads(path.read_text())
+        assert {"code", "message", "stage", "hint", "retryable", "sources", "attempts", "qc"} <= set(failure)
+
+
+@pytest.mark.slow
+def test_a_job_delivers_the_good_names_the_bad_and_resumes(photo: Any, tmp_path: Path, temp: Path) -> None:
+    source, dest = tmp_path / "in", tmp_path / "out"
+    good = [photo(f"in/{listing}/IMG_{n}.jpg", seed=n) for listing in ("villa", "flat 2") for n in range(2)]
+    broken = source / "villa" / "IMG_9.jpg"
+    broken.write_bytes(good[0].read_bytes()[:200])
+
+    # One unreadable file among good ones: everything else is delivered, and stdout holds the summary alone.
+    first = _edit(source, dest, "--json", temp=temp)
+    assert first.returncode == 3, first.stderr
+    summary = json.loads(first.stdout)
+    assert summary == json.loads((dest / "summary.json").read_text())
+    assert summary["counts"] == {
+        "shots": 5,
+        "delivered": 4,
+        "quarantined": 1,
+        "warnings": summary["counts"]["warnings"],
+    }
+    _check_invariants(summary, dest)
+    assert re.search(r"\[4/4\] ", first.stderr)
+    assert "Traceback" not in first.stderr
+    assert "IMG_9" in (dest / "report" / "index.html").read_text()
+    assert (dest / "groups.yaml").is_file()
+    assert _processes(str(temp)) == []
+    assert list(temp.iterdir()) == []
+
+    # A second run has nothing to do and changes no picture.
+    times = {p: p.stat().st_mtime_ns for p in (dest / "delivered").rglob("*")}
+    second = _edit(source, dest, temp=temp)
+    assert second.returncode == 3, second.stderr
+    assert "4 of 4 photos are already done" in second.stderr
+    assert "5 photos: 4 delivered, 1 quarantined" in second.stdout
+    assert {p: p.stat().st_mtime_ns for p in (dest / "delivered").rglob("*")} == times
+
+    # Other settings are refused until --update says so.
+    other = _edit(source, dest, "--set", "light.strength=0.5", temp=temp)
+    assert other.returncode == 2
+    assert "--update" in other.stderr
+
+    # What was deleted is made again, what was mended is delivered, and nothing else is touched; on one CPU.
+    deleted = dest / summary["photos"][0]["output"]
+    deleted.unlink()
+    photo("in/villa/IMG_9.jpg", seed=9)
+    third = _edit(source, dest, "--json", cpus={min(os.sched_getaffinity(0))}, temp=temp)
+    assert third.returncode == 0, third.stderr
+    _check_invariants(json.loads(third.stdout), dest)
+    assert "[2/2]" in third.stderr
+    unchanged = {p: t for p, t in times.items() if p.is_file() and p != deleted}
+    assert {p: p.stat().st_mtime_ns for p in unchanged} == unchanged
+    assert not (dest / "quarantine").exists()
+
+
+@pytest.mark.slow
+def test_an_interrupted_job_leaves_with_130_no_process_and_goes_on(photo: Any, tmp_path: Path, temp: Path) -> None:
+    source, dest = tmp_path / "in", tmp_path / "out"
+    for n in range(24):
+        photo(f"in/villa/IMG_{n:02}.jpg", seed=n, size=(1800, 1200))
+
+    running = subprocess.Popen(
+        [*_COMMAND, "edit", str(source), str(dest), "--workers", "1"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(temp)},
+        start_new_session=True,
+    )
+    assert running.stderr is not None
+    for line in running.stderr:
+        if line.startswith("[2/"):
+            break
+    os.killpg(running.pid, signal.SIGINT)
+    _, rest = running.communicate(timeout=120)
+
+    assert running.returncode == 130, rest
+    assert "run the same command again" in rest
+    assert "Traceback" not in rest
+    deadline = time.monotonic() + 20
+    while _processes(str(temp)) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert _processes(str(temp)) == []
+    assert list(temp.iterdir()) == []
+
+    again = _edit(source, dest, temp=temp)
+    assert again.returncode == 0, again.stderr
+    assert re.search(r"^\d+ of 24 photos are already done", again.stderr, re.MULTILINE)
+    _check_invariants(json.loads((dest / "summary.json").read_text()), dest)
