@@ -73,41 +73,51 @@ class Pictures:
         return self.known[key]
 
     def _one_view_each(self) -> list[list[int]]:
-        """Files linked by certain agreement; one that cannot be compared joins its neighbour in time."""
-        parent = list(range(len(self.files)))
-
-        def root(k: int) -> int:
-            while parent[k] != k:
-                k = parent[k]
-            return k
-
+        """Files linked by certain agreement; one that cannot be compared may join those next to it in time."""
+        place = list(range(len(self.files)))
         for i, j in self._candidates():
             found = self.compare(i, j)
-            if found is not None and found.same:
-                parent[max(root(i), root(j))] = min(root(i), root(j))
-        sizes = Counter(root(k) for k in range(len(parent)))
-        for k in (k for k in range(len(parent)) if sizes[root(k)] == 1):
-            host = self._neighbour_in_time(k)
-            if host is not None:
-                parent[max(root(k), root(host))] = min(root(k), root(host))
+            if found is not None and found.same and place[i] != place[j]:
+                low, high = sorted((place[i], place[j]))
+                place = [low if p == high else p for p in place]
+        joined = True
+        while joined:
+            joined = False
+            sizes = Counter(place)
+            for k in (k for k in range(len(place)) if sizes[place[k]] == 1):
+                host = self._host(k, place)
+                if host is not None:
+                    place[k], joined = place[host], True
+                    break
         members: dict[int, list[int]] = {}
-        for k in range(len(parent)):
-            members.setdefault(root(k), []).append(k)
+        for k, p in enumerate(place):
+            members.setdefault(p, []).append(k)
         return list(members.values())
 
-    def _neighbour_in_time(self, k: int) -> int | None:
-        """The nearer neighbour of a frame that is too dark or too bright to compare, if the facts allow it."""
-        if not self.timed or self.files[k].exposure_value is None:
+    def _host(self, k: int, place: Sequence[int]) -> int | None:
+        """The neighbour in time whose set takes in a frame that is too dark or too bright to compare, by the facts.
+
+        The frame continues the ladder of the set within a minute, or follows within 10 s (a lone frame: as fast as
+        automatic bracketing).
+        """
+        own = self.files[k].exposure_value
+        if not self.timed or own is None:
             return None
-        near: list[tuple[float, int]] = []
+        options: list[tuple[bool, float, int]] = []
         for j in (k - 1, k + 1):
             if not 0 <= j < len(self.files) or not same_lens(self.files[k], self.files[j]):
                 continue
+            near = [m for m in range(max(0, k - _WINDOW), min(len(place), k + _WINDOW + 1)) if place[m] == place[j]]
+            values = exif_values([self.files[m] for m in near])
             pause = ladder.gap(self.files[min(j, k)], self.files[max(j, k)])
-            found = self.compare(min(j, k), max(j, k))
-            if pause is not None and pause <= 10 and (found is None or not found.different):
-                near.append((pause, j))
-        return min(near)[1] if near else None
+            closest = near[int(np.argmin([abs(v - own) for v in values]))]
+            found = self.compare(min(closest, k), max(closest, k))
+            if pause is None or (found is not None and found.different):
+                continue
+            continues = len(near) > 1 and ladder.distinct([*values, own]) and ladder.step([*values, own]) is not None
+            if pause <= (60 if continues else 10 if len(near) > 1 else ladder.BURST_GAP):
+                options.append((not continues, pause, j))
+        return min(options)[2] if options else None
 
     def values(self, members: Sequence[int]) -> tuple[list[float], bool]:
         """Exposure values of files of one view, and whether they were measured for want of EXIF."""

@@ -58,7 +58,9 @@ def group(headers: Sequence[Header], look: Look) -> list[Group]:
     for batch in _batches(ambient):
         found += _group_batch(batch, look)
     found = _attach_flash(found, flash, look)
-    return sorted(found, key=lambda g: next((ladder.seconds(f), f.relative) for f in ladder.in_order(g.files)))
+    return sorted(
+        found, key=lambda g: next((ladder.seconds(f), ladder.natural(f.relative)) for f in ladder.in_order(g.files))
+    )
 
 
 def _batches(headers: Sequence[Header]) -> list[list[Header]]:
@@ -129,7 +131,7 @@ def _judge(pictures: Pictures, part: Sequence[int], look: Look) -> list[Group]:
     unsure = sum(1 for link in links if link is None or not link.same)
     weakest = min((link.score for link in links if link is not None and link.same), default=0.0)
     confidence = ladder.certainty(values, files) * 0.8**unsure
-    confidence *= 0.8 + 0.2 * float(np.clip((weakest - 0.45) / 0.4, 0, 1))
+    confidence *= 0.6 + 0.4 * float(np.clip((weakest - 0.4) / 0.4, 0, 1))
     words = f"their pictures agree (weakest {weakest:.2f})" + (f", {unsure} not comparable" if unsure else "")
     whole = _finish(files, values, look, decided=words, confidence=confidence, measured=measured)
     if confidence >= MIN_CONFIDENCE:

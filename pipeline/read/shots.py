@@ -34,7 +34,8 @@ class FailedShot:
 class Found:
     """Everything in a folder: each file is in exactly one shot's sources or left_out, one failure, or ignored.
 
-    shots are ordered by listing and capture time (else natural file name). ignored: (path below SOURCE, reason).
+    shots are ordered by listing, then by capture time and natural file name, or as in the groups file. ignored: (path
+    below SOURCE, reason).
     """
 
     shots: tuple[Shot, ...]
@@ -136,13 +137,21 @@ def _given_groups(scanned: Scan, path: Path, looker: Looker) -> tuple[dict[str, 
     made: dict[str, list[Group]] = {}
     for listing, entries in given.listings.items():
         for entry in entries:
-            files = [headers[f] for f in (*entry.files, *entry.left_out) if f in headers]
-            fused = [h for h in files if h.relative in entry.files] or files[:1]
-            spare = [h for h in files if h not in fused]
-            if fused:
-                reason = f"given in {path.name}"
-                made.setdefault(listing, []).append(given_group(in_order(fused), spare, looker, reason=reason))
+            g = _given(entry, headers, looker, f"given in {path.name}")
+            if any(h.relative in looker.failures for h in (g.files if g else ())):
+                g = _given(entry, headers, looker, f"given in {path.name}")
+            if g is not None:
+                made.setdefault(listing, []).append(g)
     return made, [(f, f"skipped in {path.name}") for f in given.skipped if f in headers]
+
+
+def _given(entry: groups_file.Entry, headers: Mapping[str, Header], looker: Looker, reason: str) -> Group | None:
+    """The group of an entry's sound files; None where none is left."""
+    names = (*entry.files, *entry.left_out)
+    files = [headers[f] for f in names if f in headers and f not in looker.failures]
+    fused = [h for h in files if h.relative in entry.files] or files[:1]
+    spare = [h for h in files if h not in fused]
+    return given_group(in_order(fused), spare, looker, reason=reason) if fused else None
 
 
 def _name_all(

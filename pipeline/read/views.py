@@ -9,13 +9,16 @@ exposure nor tone curve matters.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 import cv2
 import numpy as np
+import rawpy
 from numpy.typing import NDArray
 
 from pipeline.photo import Header, Image
 from pipeline.read.decode import decode
+from pipeline.read.raw import upright
 
 LONG_SIDE = 128
 _SHIFT = 8
@@ -56,16 +59,40 @@ class Agreement:
 
 
 def look(header: Header) -> View:
-    """The small view of a photo from a reduced decode.
+    """The small view of a photo, from the preview inside a RAW file, else from a reduced decode.
 
     Raises
     ------
     PhotoError
         What decode raises.
     """
-    long_side = max(header.width, header.height)
-    reduce = next((r for r in (8, 4, 2) if long_side >= 2 * LONG_SIDE * r), 1)
-    return view_of(decode(header, reduce=reduce), (header.width, header.height))
+    size = (header.width, header.height)
+    preview = _preview(header) if header.format == "raw" else None
+    if preview is not None:
+        return view_of(preview, size)
+    reduce = next((r for r in (8, 4, 2) if max(size) >= 2 * LONG_SIDE * r), 1)
+    # The caller's limit on pixels was checked when the header was read.
+    return view_of(decode(header, reduce=reduce, max_megapixels=inf), size)
+
+
+def _preview(header: Header) -> Image | None:
+    """The JPEG inside a RAW file, upright and reduced; None where it is missing, tiny, or of another shape."""
+    try:
+        with rawpy.RawPy() as raw:
+            raw.open_file(header.path)
+            thumb = raw.extract_thumb()
+    except rawpy.LibRawError:
+        return None
+    if thumb.format != rawpy.ThumbFormat.JPEG:
+        return None
+    data = np.frombuffer(thumb.data, np.uint8)
+    flags = cv2.IMREAD_REDUCED_COLOR_8 if len(data) > 1 << 19 else cv2.IMREAD_REDUCED_COLOR_2
+    bgr = cv2.imdecode(data, flags | cv2.IMREAD_IGNORE_ORIENTATION)
+    if bgr is None or max(bgr.shape) < LONG_SIDE:
+        return None
+    image = upright(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB).astype(np.uint8), header.orientation)
+    stretch = image.shape[1] * header.height / (image.shape[0] * header.width)
+    return image if abs(stretch - 1) <= 0.02 else None
 
 
 def view_of(image: Image, size: tuple[int, int] | None = None) -> View:
@@ -113,7 +140,8 @@ def agreement(a: View, b: View) -> Agreement:
 def stops_between(a: View, b: View, shift: tuple[int, int] = (0, 0)) -> float:
     """How much brighter b is than a, in EV: the median ratio of linear luma over pixels unclipped in both.
 
-    Where too few pixels are unclipped in both, the ratio of the means is used; it is nearer to 0 than the truth.
+    Cameras' contrast curves stretch the ratio (by 1.4 in the set measured). Where too few pixels are unclipped in both,
+    the ratio of the means is used; it is nearer to 0 than the truth.
     """
     dx, dy = shift
     h, w = a.luma.shape

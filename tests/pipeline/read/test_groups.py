@@ -103,3 +103,14 @@ def test_a_set_of_different_sizes_fails_as_a_whole(source: Path, tmp_path: Path)
     assert found.failures[0].failure.code == "SIZE_MISMATCH"
     assert "50 x 40" in found.failures[0].failure.message
     assert len(found.failures[0].shot.sources) == 2
+
+
+def test_a_frame_of_a_given_set_that_cannot_be_decoded_fails_alone(source: Path, tmp_path: Path) -> None:
+    rest = "[12 Oak/d.png, 'Søndre: 1/e.png']"
+    text = f"listings: {{12 Oak: [{{files: [12 Oak/a.png, 12 Oak/b.png, 12 Oak/c.png]}}]}}\nskipped: {rest}"
+    (tmp_path / "groups.yaml").write_text(text, encoding="utf-8")
+    broken = source / "12 Oak" / "b.png"
+    broken.write_bytes(broken.read_bytes()[:2000])
+    found = find_shots(source, groups=tmp_path / "groups.yaml")
+    assert stems(found) == [["a", "c"]]
+    assert [Path(f.shot.sources[0]).name for f in found.failures] == ["b.png"]
