@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
@@ -33,6 +33,7 @@ def littlecms(image: np.ndarray, profile: bytes) -> np.ndarray:
     return np.asarray(ImageCms.profileToProfile(Image.fromarray(image), source, target, intent))
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1, width=32))
 def test_the_srgb_curves_are_inverse(x: float) -> None:
     value = np.float32(x)
@@ -107,6 +108,7 @@ def test_grey_follows_its_curve() -> None:
     np.testing.assert_allclose(found / 255, color.from_linear(levels.astype(np.float32) / 255), atol=0.5 / 255 + 1e-6)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_broken_profiles_raise_bad_profile_only(data: bytes) -> None:
     for space in ("RGB", "GRAY", "CMYK"):
@@ -114,6 +116,7 @@ def test_broken_profiles_raise_bad_profile_only(data: bytes) -> None:
             color.check_profile(data, space)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(128, 500), st.integers(0, 255)), min_size=1, max_size=20))
 def test_damaged_profiles_convert_or_raise_bad_profile(damage: list[tuple[int, int]]) -> None:
     profile = bytearray(PROFILES["p3"])

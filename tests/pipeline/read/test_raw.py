@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import simplejpeg
 import tifffile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.codes import Code, PhotoError
@@ -162,6 +162,7 @@ def test_the_generic_curve_lifts_mid_tones_by_about_one_stop() -> None:
     assert (table[0], table[-1]) == (0, 65535)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=13, max_size=13).map(sorted))
 def test_every_curve_is_monotone(values: list[float]) -> None:
     table = curve_table(tuple(values)).astype(int)
