@@ -161,7 +161,7 @@ def _check_chunks(header: Header, data: bytes) -> None:
 
 
 def _cv2(header: Header, data: bytes, *, alpha: int = 2) -> Stored:
-    """16-bit PNG or TIFF by OpenCV: RGB or grey; over white if `alpha` (TIFF ExtraSamples) is 1, premultiplied, or 2."""
+    """16-bit PNG or TIFF by OpenCV: RGB or grey; over white if `alpha` (ExtraSamples) is 1, premultiplied, or 2."""
     try:
         pixels: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
