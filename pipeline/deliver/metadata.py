@@ -20,12 +20,16 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
+from typing import Literal
 
 from pipeline.codes import Code
 from pipeline.deliver import xmp
+from pipeline.deliver.exif import patched
 from pipeline.deliver.icc import SRGB
+from pipeline.deliver.tiff import encode_tiff
+from pipeline.photo import Image
 from pipeline.read import containers
-from pipeline.read.block import EXIF_IFD, GPS_IFD, INTEROP_IFD, LIMIT, SIZES, Directory, Structure, open_block
+from pipeline.read.block import EXIF_IFD, INTEROP_IFD, LIMIT, open_block
 from pipeline.read.color import BadProfile, is_srgb
 from pipeline.read.containers import Segment
 from pipeline.read.metadata import Metadata
@@ -34,8 +38,6 @@ _SEGMENT = 65533
 """Longest payload of a JPEG segment."""
 _LONGEST_XMP = _SEGMENT - len(containers.XMP_HEAD)
 _THUMBNAILS = (0x0409, 0x040C)
-_ORIENTATION = 0x0112
-_ACROSS, _DOWN = (0x0100, 0xA002), (0x0101, 0xA003)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ def prepare(metadata: Metadata, *, width: int, height: int, merged: bool, contai
         packets, lost = (xmp.fresh(change), b""), True
     photoshop, had_thumbnail = _without_thumbnail(metadata.photoshop)
     kinds = {s.kind for s in metadata.segments}
+    kinds |= {"gain_map"} if b"hdr-gain-map" in metadata.xmp else set()
     dropped = [*metadata.dropped, *(name for kind, name in _DROPPED.items() if kind in kinds)]
     return Tags(
         exif=b"" if len(exif) > LIMIT and container == "jpeg" else exif,
@@ -132,52 +135,6 @@ def _without_thumbnail(photoshop: bytes) -> tuple[bytes, bool]:
     had = any(number in _THUMBNAILS for number, _, _ in resources)
     rest = photoshop[sum(len(whole) for _, whole, _ in resources) :]
     return (kept + rest, True) if had else (photoshop, False)
-
-
-# EXIF
-
-
-def patched(exif: bytes, *, width: int, height: int) -> bytes:
-    """An EXIF block for an upright picture of this size, changed in place: same length, every offset still valid.
-
-    Bytes that are no EXIF come back as they are: no reader will find an orientation in them either.
-    """
-    out = bytearray(exif)
-    structure = open_block(exif)
-    if structure is None or structure.big:
-        return exif
-    first = structure.directory(structure.first)
-    inner = structure.directory(structure.number(first.get(EXIF_IFD)))
-    for directory in (first, inner):
-        for tags, number in (((_ORIENTATION,), 1), (_ACROSS, width), (_DOWN, height)):
-            for tag in tags:
-                _put(out, structure, directory, tag, number)
-    if first.link:
-        _blank_thumbnail(out, structure, (first, inner))
-        out[first.link_position : first.link_position + 4] = bytes(4)
-    return bytes(out)
-
-
-def _put(out: bytearray, structure: Structure, directory: Directory, tag: int, number: int) -> None:
-    for entry in directory.entries:
-        code = {1: "B", 3: "H", 4: "I"}.get(entry.kind)
-        if entry.tag != tag or code is None or entry.count != 1:
-            continue
-        if number < 256 ** SIZES[entry.kind]:
-            struct.pack_into(structure.order + code, out, entry.offset, number)
-
-
-def _blank_thumbnail(out: bytearray, structure: Structure, directories: tuple[Directory, Directory]) -> None:
-    """Zeros over the thumbnail's JPEG, unless a broken pointer leads into something else."""
-    thumbnail = structure.directory(directories[0].link)
-    start, length = structure.number(thumbnail.get(0x0201)), structure.number(thumbnail.get(0x0202))
-    if not 0 < start < start + length <= len(out) or not out.startswith(b"\xff\xd8", start):
-        return
-    gps = structure.directory(structure.number(directories[0].get(GPS_IFD)))
-    entries = [e for d in (*directories, gps, thumbnail) for e in d.entries]
-    spans = [(e.offset, e.offset + len(e.value)) for e in entries] + [(e.position, e.position + 12) for e in entries]
-    if all(end <= start or begin >= start + length for begin, end in spans):
-        out[start : start + length] = bytes(length)
 
 
 # JPEG
@@ -267,7 +224,7 @@ def _extended_segments(extended: bytes) -> list[Segment]:
     ]
 
 
-# PNG
+# PNG and TIFF
 
 
 def into_png(png: bytes, metadata: Metadata, tags: Tags) -> bytes:
@@ -277,15 +234,30 @@ def into_png(png: bytes, metadata: Metadata, tags: Tags) -> bytes:
     chunks += [(b"eXIf", tags.exif)] if open_block(tags.exif) else []
     if tags.xmp:
         chunks.append((b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + tags.xmp))
-    if tags.iptc:
-        resource = b"8BIM\x04\x04\0\0" + struct.pack(">I", len(tags.iptc)) + tags.iptc + bytes(len(tags.iptc) % 2)
-        text = b"\niptc\n" + str(len(resource)).rjust(8).encode() + b"\n" + resource.hex().encode() + b"\n"
+    if resources := _resources(tags):
+        text = b"\niptc\n" + str(len(resources)).rjust(8).encode() + b"\n" + resources.hex().encode() + b"\n"
         chunks.append((b"zTXt", b"Raw profile type iptc\0\0" + zlib.compress(text)))
     head = b"".join(
         struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
         for kind, content in chunks
     )
     return png[:33] + head + png[33:]
+
+
+def into_tiff(image: Image, tags: Tags, *, compression: Literal["deflate", "none"] = "deflate") -> bytes:
+    """A TIFF with its metadata; the IPTC stands in its own tag, and not a second time among Photoshop's resources."""
+    resources = containers.photoshop_resources(tags.photoshop)
+    rest = tags.photoshop[sum(len(whole) for _, whole, _ in resources) :]
+    photoshop = b"".join(whole for number, whole, _ in resources if number != 0x0404) + rest
+    return encode_tiff(
+        image,
+        compression=compression,
+        exif=tags.exif,
+        xmp=tags.xmp,
+        iptc=tags.iptc,
+        photoshop=photoshop if tags.iptc else tags.photoshop,
+        icc=tags.icc,
+    )
 
 
 def _is_plain_text(kind: bytes, content: bytes) -> bool:

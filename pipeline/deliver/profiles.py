@@ -17,8 +17,7 @@ from PIL import Image as Pil
 
 from pipeline.codes import Code, PhotoError, SettingsError
 from pipeline.deliver.encode import encode_jpeg, encode_png, to_depth, write_atomic
-from pipeline.deliver.metadata import into_jpeg, into_png, prepare
-from pipeline.deliver.tiff import encode_tiff
+from pipeline.deliver.metadata import into_jpeg, into_png, into_tiff, prepare
 from pipeline.photo import Image
 from pipeline.read.metadata import Metadata
 from pipeline.recipe import Deliver, Web
@@ -99,14 +98,7 @@ def write_full(stem: Path, image: Image, metadata: Metadata, settings: Deliver, 
     elif settings.format == "png":
         data = into_png(encode_png(to_depth(image, settings.depth)), metadata, tags)
     else:
-        data = encode_tiff(
-            to_depth(image, settings.depth),
-            exif=tags.exif,
-            xmp=tags.xmp,
-            iptc=tags.iptc,
-            photoshop=tags.photoshop,
-            icc=tags.icc,
-        )
+        data = into_tiff(to_depth(image, settings.depth), tags)
     write_atomic(path, data)
     return Delivered(path.as_posix(), len(data), width, height, quality, tags.warnings, tags.dropped)
 

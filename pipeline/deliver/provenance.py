@@ -6,8 +6,6 @@ Shot.sources (15: none). The high four bits are flags.
 
 from __future__ import annotations
 
-from enum import IntFlag
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -20,21 +18,14 @@ NONE = 15
 _ROWS = 1024
 
 
-class Flag(IntFlag):
-    """What was done to a pixel."""
-
-    ADJUSTED = 16
-    """Tone or detail was changed; what is shown was captured."""
-    COMPOSITED = 32
-    """Pasted from elsewhere: a sky, another exposure's window."""
-    GENERATED = 64
-    """Synthesised by a model."""
-    OBSCURED = 128
-    """Blurred for privacy."""
+ADJUSTED, COMPOSITED, GENERATED, OBSCURED = 16, 32, 64, 128
+"""Flags: tone or detail was changed (what is shown was captured); pasted from elsewhere (a sky, another exposure's
+window); synthesised by a model; blurred for privacy."""
+FLAGS = {"adjusted": ADJUSTED, "composited": COMPOSITED, "generated": GENERATED, "obscured": OBSCURED}
 
 
 def new_plane(height: int, width: int, *, exposure: int = 0, flags: int = 0) -> Plane:
-    """A plane of one exposure (0-14, or NONE) and the same flags (of Flag) everywhere."""
+    """A plane of one exposure (0-14, or NONE) and the same flags everywhere."""
     if not 0 <= exposure <= NONE:
         raise ValueError(f"exposure {exposure}: expected 0 to {NONE}")
     return np.full((height, width), exposure | flags, np.uint8)
@@ -49,15 +40,13 @@ def shares(plane: Plane) -> dict[str, float]:
     counts = _histogram(plane)
     total = float(max(1, plane.size))
     values = np.arange(256)
-    made = values & (Flag.COMPOSITED | Flag.GENERATED) != 0
+    made = values & (COMPOSITED | GENERATED) != 0
     found: dict[str, float] = {}
     for exposure in range(NONE):
         captured = int(counts[(values & 15 == exposure) & ~made].sum())
         if captured:
             found[f"captured_{exposure}"] = captured / total
-    for flag in Flag:
-        found[str(flag.name).lower()] = int(counts[values & flag != 0].sum()) / total
-    return found
+    return found | {name: int(counts[values & flag != 0].sum()) / total for name, flag in FLAGS.items()}
 
 
 def _histogram(plane: Plane) -> NDArray[np.int64]:
@@ -66,7 +55,7 @@ def _histogram(plane: Plane) -> NDArray[np.int64]:
     counts = np.zeros(256, np.int64)
     for top in range(0, plane.shape[0], rows):
         strip = np.ascontiguousarray(plane[top : top + rows])
-        counts += cv2.calcHist([strip], [0], None, [256], [0, 256])[:, 0].astype(np.int64)
+        counts += cv2.calcHist([strip], [0], None, [256], [0, 256]).ravel().astype(np.int64)
     return counts
 
 

@@ -33,6 +33,11 @@ _BOMS = (
 )
 _CLOSING = re.compile(r"</([\w.-]+:)?RDF\s*>")
 _EMPTY_RDF = re.compile(r"<((?:[\w.-]+:)?RDF)\b([^<>]*)/>")
+_OWN = re.compile(
+    r'<(?:[\w.-]+:)?Description [\w.:-]+="[^"]*" xmlns:(\w+)="[^"]*" \1:\w+="Sunroom[^"]*"'
+    r' xmlns:Iptc4xmpExt="[^"]*" Iptc4xmpExt:DigitalSourceType="[^"]*"/>'
+)
+"""A description that an earlier delivery inserted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,7 @@ def changed(packet: bytes, change: Change, *, insert: bool = True) -> bytes | No
         return None
     text, encoding, bom = decoded
     text = _EMPTY_RDF.sub(r"<\1\2></\1>", text, count=1)
-    text = _without_stale(text)
+    text = _OWN.sub("", _without_stale(text))
     for uri, name, value in _facts(change):
         text = _set(text, (uri, name), value)
     for uri, name in _replaced(change.sidecar):

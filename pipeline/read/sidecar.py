@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -55,7 +56,8 @@ def _parse(data: bytes) -> ElementTree.Element:
     """The tree of a document without entities of its own (they can expand without bound)."""
     if b"<!ENTITY" in data.replace(b"\0", b""):
         raise ValueError("entities are not allowed in XMP")
-    return ElementTree.fromstring(data.strip(b"\0 \r\n\t"))
+    wide = data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    return ElementTree.fromstring(data if wide else data.strip(b"\0 \r\n\t"))
 
 
 def _text(element: ElementTree.Element) -> str:
