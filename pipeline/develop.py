@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.check.judge import Figures, Verdict, compare, judge, worst_crop
+from pipeline.check.judge import Verdict, judge, worst_crop
+from pipeline.check.metrics import Figures, compare
 from pipeline.codes import Code, PhotoError
 from pipeline.deliver.outcome import deliver_picture, provenance_plane, quarantine, record
 from pipeline.edit import balance, light
@@ -62,7 +63,7 @@ class Finished:
     """Full-resolution pictures and what the checks say of them.
 
     source: the plain merge (after Warp). owner: exposure of largest weight at reduced size, None for a single exposure.
-    plan: as rendered. best: the gentlest edited attempt where none passed (then picture is the plain merge), else None.
+    plan: as rendered. rejected: the gentlest edited attempt where none passed (then picture is the plain merge).
     """
 
     source: Image
@@ -73,7 +74,7 @@ class Finished:
     verdict: Verdict
     strength: float
     attempts: int
-    best: Image | None = None
+    rejected: Finished | None = None
 
 
 def develop(shot: Shot, recipe: Recipe, destination: Path, *, sequence: int = 0, threads: int = 1) -> Result:
@@ -84,7 +85,7 @@ def develop(shot: Shot, recipe: Recipe, destination: Path, *, sequence: int = 0,
         surveyed = survey(shot, recipe, clock, threads=threads)
         drawn = plan(surveyed, recipe, clock)
         finished = finish(surveyed, drawn, recipe, clock, threads=threads)
-        return deliver(finished, surveyed, shot, recipe, destination, clock, sequence=sequence)
+        return deliver(finished, surveyed, shot, recipe, destination, clock=clock, sequence=sequence)
     except PhotoError as known:
         error = known
     except MemoryError:
@@ -141,21 +142,24 @@ def finish(
         drawn = replace(drawn, merge=refined_merge(drawn.merge, exposures))
         source, owner = render_source(drawn, exposures, tiles=tiles, threads=threads)
         del exposures
-    attempt, strength, best = 0, 0.0, None
-    figures = Figures.perfect()
-    for attempt, strength in enumerate(recipe.check.attempts if drawn.tones else (), start=1):
+    attempts = recipe.check.attempts if drawn.tones else ()
+
+    def attempt(number: int, strength: float) -> Finished:
         attempted = drawn.at_strength(strength)
         with clock("render"):
             picture = render_edits(attempted, source, depth=depth, tiles=tiles)
         with clock("check"):
             figures = compare(source, picture, tones=attempted.tones, workers=threads)
             verdict = judge(figures, recipe.check)
-        if verdict.passed:
-            return Finished(source, picture, owner, attempted, figures, verdict, strength, attempt)
-        best = picture
-    plain = drawn.at_strength(0.0)
-    picture = render_edits(plain, source, depth=depth, tiles=tiles)
-    return Finished(source, picture, owner, plain, figures, judge(figures, recipe.check), 0.0, attempt, best)
+        return Finished(source, picture, owner, attempted, figures, verdict, strength, number)
+
+    finished = None
+    for number, strength in enumerate(attempts, start=1):
+        finished = attempt(number, strength)
+        if finished.verdict.passed:
+            return finished
+    plain = attempt(len(attempts) + 1, 0.0)
+    return plain if finished is None else replace(plain, rejected=finished)
 
 
 def deliver(
@@ -164,25 +168,26 @@ def deliver(
     shot: Shot,
     recipe: Recipe,
     destination: Path,
-    clock: Clock | None = None,
     *,
+    clock: Clock | None = None,
     sequence: int = 0,
 ) -> Result:
     """Write the pictures, the plan and the record; or the quarantine, if the recipe asks for it. Raises PhotoError."""
     clock = clock or Clock()
-    qc = finished.figures.to_dict()
     warnings: list[str] = list(finished.plan.facts["warnings"])
-    if not finished.verdict.passed:
-        name = shot.sources[shot.reference]
-        error = PhotoError(Code.RETRIES_EXHAUSTED, f"{name}: {'; '.join(finished.verdict.reasons)}")
-        if recipe.check.on_fail == "quarantine" and finished.best is not None:
-            crop = worst_crop(finished.source, finished.best, finished.figures)
-            evidence = {"best_attempt": finished.best, "worst_crop": crop}
-            attempts = finished.attempts
+    if finished.rejected is not None:
+        rejected = finished.rejected
+        reasons = "; ".join(rejected.verdict.reasons)
+        error = PhotoError(Code.RETRIES_EXHAUSTED, f"{shot.sources[shot.reference]}: {reasons}")
+        if recipe.check.on_fail == "quarantine":
+            crop = worst_crop(rejected.source, rejected.picture, rejected.figures)
+            evidence = {"best_attempt": rejected.picture, "worst_crop": crop}
+            qc = rejected.figures.to_dict()
+            attempts = rejected.attempts
             return quarantine(
                 error, shot, destination, stages=clock.stages, attempts=attempts, qc=qc, evidence=evidence
             )
-        warnings += [error.code.name, *(c.name for c in finished.verdict.codes)]
+        warnings += [error.code.name, *(c.name for c in rejected.verdict.codes)]
     height, width = finished.picture.shape[:2]
     adjusted = finished.strength > 0
     merged = sum(finished.plan.merge.used) > 1
@@ -202,7 +207,7 @@ def deliver(
         warnings=tuple(dict.fromkeys(warnings)),
         attempts=finished.attempts,
         strength=finished.strength,
-        qc=qc,
+        qc=finished.figures.to_dict(),
         output=outputs["full"].path,
         outputs={profile: output.path for profile, output in outputs.items()},
         bytes=outputs["full"].bytes,

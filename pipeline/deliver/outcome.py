@@ -60,7 +60,7 @@ def deliver_picture(
 def provenance_plane(owner: NDArray[np.uint8] | None, width: int, height: int, *, adjusted: bool) -> provenance.Plane:
     """Half-size plane of a picture whose exposures' owners are known at a reduced size (None: one exposure)."""
     half = (-(-width // 2), -(-height // 2))
-    flags = int(provenance.Flag.ADJUSTED) if adjusted else 0
+    flags = provenance.ADJUSTED if adjusted else 0
     if owner is None:
         return provenance.new_plane(half[1], half[0], flags=flags)
     return cv2.resize(owner, half, interpolation=cv2.INTER_NEAREST) | np.uint8(flags)
