@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 
 from jobs.summary import write_json
-from pipeline.codes import SettingsError
+from pipeline.codes import Code, SettingsError
 from pipeline.photo import Result
+
+_ENDINGS = ("jpg", "png", "tif")
+_EVIDENCE = ("failure.json", "best_attempt.jpg", "worst_crop.jpg")
 
 
 def check_source(source: Path) -> None:
@@ -65,12 +69,22 @@ def only_writer(destination: Path) -> Generator[None]:
 def stands(result: Result, destination: Path) -> bool:
     """Whether a recorded result still holds: its pictures are there at their size, its failure is one that stays."""
     if result.status != "delivered":
-        return not result.failure.get("retryable", False)
+        return not result.failure.get("retryable", False) and result.code != Code.INTERNAL.name
     try:
         sizes = [(destination / path).stat().st_size for path in {result.output, *result.outputs.values()}]
         return (destination / result.output).stat().st_size == result.bytes and all(sizes)
     except OSError:
         return False
+
+
+def done_record(shot: str, recipe: str, destination: Path) -> Result | None:
+    """The result that a worker noted beside a photo's plan, if it is of this recipe and still stands."""
+    try:
+        values = json.loads((destination / "plans" / f"{shot}.json").read_text(encoding="utf-8"))
+        result = Result.from_dict(values["result"]) if values["recipe"] == recipe else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return result if result and result.id == shot and stands(result, destination) else None
 
 
 def quarantine_folder(result: Result, destination: Path) -> Path:
@@ -89,13 +103,23 @@ def quarantine(result: Result, destination: Path) -> None:
     write_json(quarantine_folder(result, destination) / "failure.json", values)
 
 
+def withdraw(result: Result, destination: Path) -> None:
+    """Remove pictures in DEST/delivered of a result's name that are not its own: of former settings or formats."""
+    stem = destination / "delivered" / result.listing / result.name
+    for ending in _ENDINGS:
+        path = stem.with_name(f"{stem.name}.{ending}")
+        if path != destination / result.output:
+            path.unlink(missing_ok=True)
+
+
 def clear_quarantine(results: Iterable[Result], destination: Path) -> None:
     """Remove the failures of photos that are not quarantined any more, and the folders they leave empty."""
     current = {quarantine_folder(r, destination) for r in results if r.status != "delivered"}
     root = destination / "quarantine"
     for path in list(root.rglob("failure.json")):
         if path.parent not in current:
-            path.unlink(missing_ok=True)
+            for name in _EVIDENCE:
+                (path.parent / name).unlink(missing_ok=True)
     for folder in sorted((p for p in root.rglob("*") if p.is_dir()), reverse=True):
         if not any(folder.iterdir()):
             folder.rmdir()

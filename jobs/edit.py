@@ -16,8 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from cluster.session import session
-from cluster.settings import Settings
-from jobs.destination import check_source, clear_quarantine, only_writer, prepare_destination, quarantine, stands
+from cluster.settings import Settings, cpus_here
+from jobs.destination import (
+    check_source,
+    clear_quarantine,
+    done_record,
+    only_writer,
+    prepare_destination,
+    quarantine,
+    stands,
+    withdraw,
+)
 from jobs.ledger import Ledger
 from jobs.progress import Silence, Watcher
 from jobs.summary import summarise, write_json
@@ -72,7 +81,7 @@ def edit(job: Job, settings: Settings, watcher: Watcher | None = None) -> dict[s
         write_groups(job.destination / "groups.yaml", found.shots, job.source)
         for result in refused:
             quarantine(result, job.destination)
-        known = {i: r for i, r in ledger.results(fingerprint).items() if stands(r, job.destination)}
+        known = _known(tasks, ledger, fingerprint, job.destination)
         if known:
             watcher.note(f"{len(known)} of {len(tasks)} photos are already done")
         for result in _developed([t for t in tasks if t.shot.id not in known], job, settings, watcher):
@@ -83,8 +92,18 @@ def edit(job: Job, settings: Settings, watcher: Watcher | None = None) -> dict[s
         clear_quarantine(results, job.destination)
         summary = summarise(results, job.recipe, run=run, seconds=ledger.seconds(fingerprint))
         write_json(job.destination / "summary.json", summary)
-        write_report(job.destination, summary, {t.shot.id: t.shot for t in tasks})
+        write_report(job.destination, summary, {t.shot.id: t.shot for t in tasks}, threads=cpus_here())
     return summary
+
+
+def _known(tasks: Sequence[Task], ledger: Ledger, recipe: str, destination: Path) -> dict[str, Result]:
+    """Results that stand: from the ledger, and from records that workers wrote before a driver died."""
+    known = {i: r for i, r in ledger.results(recipe).items() if stands(r, destination)}
+    for task in tasks:
+        if task.shot.id not in known and (result := done_record(task.shot.id, recipe, destination)):
+            ledger.record(result, recipe)
+            known[result.id] = result
+    return known
 
 
 def survey(source: Path, recipe: Recipe, *, listing_depth: int = 1, groups: Path | None = None) -> Found:
@@ -137,6 +156,7 @@ def _developed(tasks: Sequence[Task], job: Job, settings: Settings, watcher: Wat
     try:
         with session(settings):
             for result in _rounds(tasks, job, settings, watcher):
+                withdraw(result, job.destination)
                 if result.status != "delivered":
                     quarantine(result, job.destination)
                 watcher.advance(result, work[result.id])
