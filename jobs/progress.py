@@ -53,8 +53,8 @@ class Lines:
     def __init__(self, out: TextIO) -> None:
         self._out = out
         self._photos = self._done = 0
-        self._work = self._worked = 0.0
-        self._started = 0.0
+        self._work = self._first = self._worked = 0.0
+        self._begun = 0.0
 
     def note(self, text: str) -> None:
         """Print it."""
@@ -62,14 +62,18 @@ class Lines:
 
     def start(self, photos: int, work: float) -> None:
         """Remember what is to be done."""
-        self._photos, self._work, self._started = photos, work, time.monotonic()
+        self._photos, self._work = photos, work
 
     def advance(self, result: Result, work: float) -> None:
         """Print count, photo, outcome and the time left."""
         self._done += 1
         self._worked += work
-        passed = time.monotonic() - self._started
-        left = passed * (self._work / self._worked - 1) if self._worked else 0.0
+        now = time.monotonic()
+        if self._done == 1:
+            # The pace counts from here: before, workers were starting.
+            self._begun, self._first = now, self._worked
+        paced = self._worked - self._first
+        left = (now - self._begun) * (self._work - self._worked) / paced if paced else self._work - self._worked
         more = f", about {duration(left)} left" if self._done < self._photos else ""
         self.note(f"[{self._done}/{self._photos}] {title(result)}: {outcome(result)}{more}")
 

@@ -28,6 +28,13 @@ LONG_SIDE = 1024
 INLINE_BELOW = 50
 PAGE = 100
 _QUALITY = 82
+_JUDGED = {
+    "structure_worst": "structure, worst place",
+    "edges_worst": "edges, worst place",
+    "colour_worst": "colour drift, worst place",
+    "ssim": "plain SSIM",
+}
+_CHANGES = ("adjusted", "composited", "generated", "obscured")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,10 @@ class Card:
     full: str
     ratio: float
     figures: Sequence[tuple[str, str]]
+    """The figures that the limits judge, first."""
+    more: Sequence[tuple[str, str]]
+    pixels: Sequence[tuple[str, float]]
+    """Where the pixels come from: name and share 0..1, without captured ones."""
     stages: Sequence[tuple[str, float, float]]
     """Name, seconds, share of the whole 0..1."""
 
@@ -72,7 +83,7 @@ def write_report(destination: Path, summary: Mapping[str, Any], shots: Mapping[s
     template = _environment().get_template("report.html")
     for number, (name, page) in enumerate(zip(names, pages, strict=True)):
         text = template.render(
-            summary=summary, cards=page, failed=failed if number == 0 else [], names=names, number=number
+            summary=summary, inline=inline, cards=page, failed=failed if number == 0 else [], names=names, number=number
         )
         _write(folder / name, text.encode())
     for old in set(folder.glob("page-*.html")) - {folder / name for name in names}:
@@ -122,6 +133,7 @@ def _card(
     before, after = (_url(path, inline) if path else "" for path in pair)
     whole = sum(photo["stages"].values()) or 1.0
     output = photo["output"]
+    figures = _figures(photo["qc"])
     return Card(
         title=photo["name"],
         listing=photo["listing"],
@@ -132,25 +144,18 @@ def _card(
         after=after,
         full="../" + quote(output) if output else "",
         ratio=shot.width / shot.height if shot and shot.height else 1.5,
-        figures=_figures(photo["qc"]),
+        figures=[(_JUDGED[n], text) for n, text in figures.items() if n in _JUDGED],
+        more=[(n.replace("_", " "), text) for n, text in figures.items() if n not in _JUDGED],
+        pixels=[(n, photo["provenance"][n]) for n in _CHANGES if n in photo["provenance"]],
         stages=[(name, seconds, seconds / whole) for name, seconds in photo["stages"].items()],
     )
 
 
-def _figures(values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Figures for people: names without underscores, three digits. What is no number or text stays in the summary."""
-    shown: list[tuple[str, str]] = []
-    for name, value in values.items():
-        if isinstance(value, bool):
-            text = "yes" if value else "no"
-        elif isinstance(value, int | float):
-            text = f"{value:.3g}"
-        elif isinstance(value, str) and value:
-            text = value
-        else:
-            continue
-        shown.append((name.replace("_", " "), text))
-    return shown
+def _figures(values: Mapping[str, Any]) -> dict[str, str]:
+    """The single numbers among QC values as text, the judged ones first; places stay in the summary."""
+    numbers = {n: v for n, v in values.items() if isinstance(v, int | float)}
+    order = [n for n in _JUDGED if n in numbers] + [n for n in numbers if n not in _JUDGED]
+    return {n: f"{numbers[n]:.3f}" for n in order}
 
 
 def _url(path: Path, inline: bool) -> str:
