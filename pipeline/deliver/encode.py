@@ -47,7 +47,7 @@ def encode_jpeg(
 def encode_png(image: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
     """A PNG of (H, W, 3) or (H, W), 8 or 16 bits, by dtype.
 
-    Average filter and run lengths: faster than level 1 alone and smaller on photos (benchmarks/results/encode.md).
+    Average filter and run lengths: half the time of level 1 alone (benchmarks/results/encode.md).
     """
     options = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_AVG]
     return _opencv(".png", image, [*options, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE])

@@ -85,7 +85,7 @@ def changed(packet: bytes, change: Change, *, insert: bool = True) -> bytes | No
     if not closings:
         return None
     at = closings[-1].start()
-    about = re.search(r"""\babout\s*=\s*(["'])(.*?)\1""", text)
+    about = re.search(r"""\babout\s*=\s*(["'])([^"'<>]*)\1""", text)
     prefix = closings[-1].group(1) or ""
     inserted = _description(change, prefix, about.group(2) if about else "", tool) if insert else ""
     return bom + (text[:at] + inserted + text[at:]).encode(encoding)
@@ -148,12 +148,11 @@ def merged(packet: bytes, extended: bytes) -> bytes | None:
 
 def shrunk(packet: bytes, limit: int) -> bytes:
     """The packet with as much of its padding removed as `limit` bytes need; it may stay longer."""
-    excess = len(packet) - limit
-    padding = re.search(rb"(\s*)(<\?xpacket end=)", packet)
-    if excess <= 0 or not padding:
+    excess, trailer = len(packet) - limit, packet.rfind(b"<?xpacket end=")
+    if excess <= 0 or trailer < 0:
         return packet
-    end = padding.end(1)
-    return packet[: max(padding.start(1), end - excess)] + packet[end:]
+    padding = trailer - len(packet[:trailer].rstrip())
+    return packet[: trailer - min(padding, excess)] + packet[trailer:]
 
 
 def _decode(packet: bytes) -> tuple[str, str, bytes] | None:
@@ -220,14 +219,23 @@ def _set(text: str, what: tuple[str, str], value: str) -> str:
     uri, name = what
     for prefix in _prefixes(text, uri):
         full = f"{re.escape(prefix)}:{name}"
-        text = re.sub(rf"""(\s{full}\s*=\s*)(["']).*?\2""", lambda m: f"{m[1]}{m[2]}{value}{m[2]}", text)
+        text = re.sub(rf"""(\s{full}\s*=\s*)(["'])[^"'<>]*\2""", lambda m: f"{m[1]}{m[2]}{value}{m[2]}", text)
         text = re.sub(rf"(<{full}\s*>)[^<]*(</{full}\s*>)", lambda m: f"{m[1]}{value}{m[2]}", text)
     return text
 
 
 def _remove(text: str, uri: str, name: str) -> str:
+    """Without a property, as attribute or element; an element that never closes stays."""
     for prefix in _prefixes(text, uri):
         full = f"{re.escape(prefix)}:(?:{name})"
-        text = re.sub(rf"""\s{full}\s*=\s*(?:"[^"]*"|'[^']*')""", "", text)
-        text = re.sub(rf"<({full})\b[^<>]*/>|<({full})\b[^<>]*>.*?</\2\s*>", "", text, flags=re.DOTALL)
+        text = re.sub(rf"""\s{full}\s*=\s*(?:"[^"<>]*"|'[^'<>]*')""", "", text)
+        opening, at, kept = re.compile(rf"<({full})(?=[\s/>])[^<>]*>"), 0, list[str]()
+        while start := opening.search(text, at):
+            closing = re.compile(rf"</{re.escape(start[1])}\s*>")
+            end = start if start[0].endswith("/>") else closing.search(text, start.end())
+            if end is None:
+                break
+            kept.append(text[at : start.start()])
+            at = end.end()
+        text = "".join(kept) + text[at:]
     return text

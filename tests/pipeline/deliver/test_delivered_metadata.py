@@ -7,11 +7,12 @@ import json
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.codes import PhotoError
@@ -318,6 +319,7 @@ def test_delivering_a_delivered_file_again_changes_nothing(tagged: Path, tmp_pat
     assert first.read_bytes() == (written(tagged, tmp_path / "again.jpg"), (tmp_path / "again.jpg").read_bytes())[1]
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), st.integers(1, 70000), st.integers(1, 70000))
 def test_patching_never_changes_the_length_nor_raises(tail: bytes, width: int, height: int) -> None:
     for head in (b"", b"II*\0\x08\0\0\0", b"MM\0*\0\0\0\x08"):
@@ -327,6 +329,7 @@ def test_patching_never_changes_the_length_nor_raises(tail: bytes, width: int, h
         assert out == patched(out, width=width, height=height)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=100), st.integers(0, 3000), st.integers(0, 3000))
 def test_damaged_exif_never_raises(data: Path, noise: bytes, at: int, cut: int) -> None:
     block = bytearray(read_metadata(data / "brackets/street_night_rotated/00.jpg", "jpeg").exif)
@@ -344,6 +347,7 @@ FRAGMENTS = """<rdf:RDF|</rdf:RDF>|/>|>|<rdf:Description| rdf:about="u"| xmlns:t
 fragments = st.sampled_from(FRAGMENTS.split("|"))
 
 
+@settings(deadline=None)
 @given(st.lists(fragments | st.text(max_size=5), max_size=20).map("".join))
 def test_changing_any_text_never_raises(text: str) -> None:
     change = xmp.Change(xmp.MERGED, 10, 20, Sidecar("t", 1, "c"))
@@ -365,3 +369,30 @@ def test_only_the_description_is_inserted() -> None:
     start = out.index(b'<rdf:Description rdf:about="uuid:1" xmlns')
     end = out.index(b"</rdf:RDF>")
     assert out[:start] + out[end:] == packet
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<Iptc4xmpExt:DigitalSourceType>" * 50_000,
+        "<rdf:RDF " * 50_000,
+        "<dc:title>" * 50_000,
+        " " * 500_000,
+        "about='" * 50_000,
+    ],
+    ids=["source types", "roots", "titles", "spaces", "quotes"],
+)
+def test_hostile_xmp_takes_time_in_proportion_to_its_length(text: str) -> None:
+    spaces = (
+        "xmlns:Iptc4xmpExt='http://iptc.org/std/Iptc4xmpExt/2008-02-29/' xmlns:dc='http://purl.org/dc/elements/1.1/'"
+    )
+    change = xmp.Change(xmp.MERGED, 10, 20, Sidecar("t", 1, "c"))
+    seconds: list[float] = []
+    for part in (text[: len(text) // 8], text):
+        packet = f"<rdf:RDF {spaces}>{part}</rdf:RDF>".encode()
+        start = time.process_time()
+        xmp.changed(packet, change)
+        xmp.merged(packet, packet)
+        xmp.shrunk(packet, 100)
+        seconds.append(time.process_time() - start)
+    assert seconds[1] < 8 * 4 * seconds[0] + 0.5  # quadratic would be 64 times

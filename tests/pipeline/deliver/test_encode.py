@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import simplejpeg
 import tifffile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pil
 
@@ -71,6 +71,7 @@ def test_tiff_is_lossless_for_three_readers(depth: int, compression: str, order:
             assert opened.tag_v2.get(315) == ("A. Artist" if order else None)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_tiff_is_readable_whatever_the_exif(exif: bytes) -> None:
     image = picture(5, 7)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from pipeline.codes import Code, PhotoError
@@ -37,6 +37,7 @@ def test_shares_of_a_known_plane() -> None:
     )
 
 
+@settings(deadline=None)
 @given(planes)
 def test_shares_agree_with_counting_pixels(plane: np.ndarray) -> None:
     found = shares(plane)
@@ -52,6 +53,7 @@ def test_shares_are_exact_beyond_what_float32_counts() -> None:
     assert shares(plane)["captured_1"] == 1 / plane.size
 
 
+@settings(deadline=None)
 @given(planes)
 def test_half_size_keeps_every_flag_and_full_size_every_bit(plane: np.ndarray) -> None:
     assert np.array_equal(decode(encode(plane, full=True)), plane)

@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.codes import Code, PhotoError
@@ -74,12 +74,14 @@ def test_every_real_file_can_be_read(data: Path) -> None:
     assert formats >= {"jpeg", "png", "tiff", "raw"}
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), st.sampled_from(sorted(HEADS)), st.booleans())
 def test_random_bytes_raise_nothing_but_photo_errors(tail: bytes, format: str, with_head: bool) -> None:
     with contextlib.suppress(PhotoError):
         assert read_bytes((HEADS[format] if with_head else b"") + tail, format).format == format
 
 
+@settings(deadline=None)
 @given(st.data(), st.binary(min_size=1, max_size=8), st.sampled_from(["ingest/xmp_bluesquare.jpg", "ingest/lab.tif"]))
 def test_damaged_files_raise_nothing_but_photo_errors(
     data: Path, choose: st.DataObject, noise: bytes, name: str
@@ -92,6 +94,7 @@ def test_damaged_files_raise_nothing_but_photo_errors(
         read_bytes(bytes(content), "jpeg" if name.endswith("jpg") else "tiff")
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_random_photoshop_resources_raise_nothing(tail: bytes) -> None:
     found = photoshop_resources(b"8BIM\x04\x04\0\0" + tail)
@@ -184,6 +187,7 @@ def test_maker_notes_out_of_reach_move_if_they_may_and_are_dropped_if_not() -> N
     assert b"artist" in block
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(1, 65535), st.binary(min_size=1, max_size=20_000)), max_size=12),
     st.integers(8, 70_000),
