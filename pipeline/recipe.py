@@ -98,12 +98,14 @@ class Check(Panel):
     """Limits of the comparison with the merged source, and what happens beyond them."""
 
     structure: float = Field(
-        default=0.90, ge=0, le=1, description="lowest structure SSIM after the fitted local affine is removed"
+        default=0.75, ge=0, le=1, description="lowest structure of any block once the local tone change is taken out"
     )
     colour: float = Field(
-        default=3.0, gt=0, description="highest colour drift (OKLab dE x100, 95th percentile of blocks)"
+        default=0.8, gt=0, description="highest colour drift of any region (OKLab a, b x100 at the lightness of white)"
     )
-    edges: float = Field(default=0.80, ge=0, le=1, description="lowest F-score of edges kept and not invented")
+    edges: float = Field(
+        default=0.55, ge=0, le=1, description="lowest share of edges kept, and not invented, in any block"
+    )
     attempts: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
         default=(1.0, 0.6, 0.35), min_length=1, description="strengths tried in turn, then merge and geometry only"
     )
