@@ -75,10 +75,10 @@ class Pictures:
     def _one_view_each(self) -> list[list[int]]:
         """Files linked by certain agreement; one that cannot be compared may join those next to it in time."""
         place = list(range(len(self.files)))
-        for i, j in self._candidates():
-            found = self.compare(i, j)
-            if found is not None and found.same and place[i] != place[j]:
-                low, high = sorted((place[i], place[j]))
+        found = [(pair, link) for pair in self._candidates() if (link := self.compare(*pair)) is not None and link.same]
+        for (i, j), _ in sorted(found, key=lambda f: (-f[1].score, f[0])):
+            low, high = sorted((place[i], place[j]))
+            if low != high and not self._conflict([k for k, p in enumerate(place) if p in (low, high)], place):
                 place = [low if p == high else p for p in place]
         joined = True
         while joined:
@@ -93,6 +93,20 @@ class Pictures:
         for k, p in enumerate(place):
             members.setdefault(p, []).append(k)
         return list(members.values())
+
+    def _conflict(self, members: Sequence[int], place: Sequence[int]) -> bool:
+        """Whether two sets, united, hold neighbours in brightness that certainly show different views.
+
+        One mistaken link would otherwise unite all exposures of two rooms.
+        """
+        files = [self.files[k] for k in members]
+        if all(h.exposure_value is not None for h in files):
+            keys = exif_values(files)
+        else:
+            keys = [v.level if (v := self.views.get(h.relative)) is not None else 0.0 for h in files]
+        order = [members[n] for n in np.argsort(keys, kind="stable")]
+        crossing = [sorted(pair) for pair in pairwise(order) if place[pair[0]] != place[pair[1]]]
+        return any((link := self.compare(i, j)) is not None and link.different for i, j in crossing)
 
     def _host(self, k: int, place: Sequence[int]) -> int | None:
         """The neighbour in time whose set takes in a frame that is too dark or too bright to compare, by the facts.

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pipeline.photo import Header
 from pipeline.read import ladder
 from pipeline.read.brackets import Group, group
-from pipeline.read.views import View, view_of
+from pipeline.read.views import View, agreement, view_of
 
 NOON = datetime(2026, 5, 4, 12)
 
@@ -34,14 +34,17 @@ def untimed(name: str) -> Header:
 
 
 @lru_cache
-def room(seed: int, ev: float = 0.0, noise: int = 0) -> View:
-    """The view of a made-up room: boxes of random brightness, exposed by `ev`."""
+def room(seed: int, ev: float = 0.0, noise: int = 0, lamp: bool = False) -> View:
+    """The view of a made-up room: boxes of random brightness, exposed by `ev`; the same bright lamp in any room."""
     rng = np.random.default_rng(seed)
     linear = np.full((160, 240, 3), 0.2, np.float32)
     for _ in range(60):
         x, y = rng.integers(0, 220), rng.integers(0, 140)
         w, h = rng.integers(10, 60, 2)
         linear[y : y + h, x : x + w] = 2.0 ** rng.uniform(-6, 0)
+    if lamp:
+        bulbs = np.random.default_rng(99).uniform(3, 6, (7, 7))
+        linear[50:106, 90:146] = 2.0 ** np.kron(bulbs, np.ones((8, 8)))[..., None]
     linear = cv2.GaussianBlur(linear, (0, 0), 1)
     grain = np.random.default_rng(noise).normal(0, 0.002, linear.shape)
     return view_of((np.clip(linear * 2.0**ev + grain, 0, 1) ** (1 / 2.2) * 255).astype(np.uint8))
@@ -184,6 +187,17 @@ def test_without_exif_pictures_decide_and_exposure_values_are_measured() -> None
     for g in found:
         assert g.exposure_values == pytest.approx((-2, 0, 2), abs=0.35)
         assert "measured" in g.reason
+
+
+def test_one_mistaken_link_does_not_unite_two_rooms() -> None:
+    """The darkest frames show only a lamp that both rooms have: they agree, the brighter ones do not."""
+    stops = {"a": -8, "b": -5, "c": -2, "d": 0}
+    album = Album({f"{n}{seed}.jpg": room(seed, ev, lamp=True) for seed in (1, 2) for n, ev in stops.items()})
+    assert agreement(album.views["a1.jpg"], album.views["a2.jpg"]).same
+    found = group([untimed(p.removesuffix(".jpg")) for p in album.views], album)
+    for seed in "12":
+        assert any({"b" + seed, "c" + seed, "d" + seed} <= set(g) for g in names(found))
+    assert all(len({n[0] for n in g}) == len(g) for g in names(found))
 
 
 def test_a_file_that_cannot_be_looked_at_stays_single() -> None:
