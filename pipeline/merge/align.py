@@ -41,8 +41,11 @@ _AGREE = 0.5
 """Correlation that an alignment must reach to be believed."""
 _ALIKE = 100
 """Pixels that count as one independent sample of a correlation."""
-_CERTAIN_STILL, _CERTAIN_MOVED = 2.0, 5.0
-"""How many standard deviations from no correlation a frame must be, to be believed still or moved."""
+_CERTAIN = 2.0
+"""How many standard deviations a correlation must be from none."""
+_DOUBT = 2.5
+"""Expected error, in proxy pixels over the frame, above which a motion is not believed (it is about three times the
+error that known warps show)."""
 _SURE = 0.6
 """Correlation above which SIFT is not asked for a second opinion."""
 _GAIN = 0.003
@@ -152,7 +155,7 @@ def _reduce(green: NDArray[np.uint8], long: int) -> NDArray[np.uint8]:
 def _pair(base: NDArray[np.uint8], frame: NDArray[np.uint8]) -> Alignment:
     """The transform between two green channels, checked."""
     long = max(base.shape)
-    still = _judged(np.eye(3), pair_of(base, frame, np.eye(3)))
+    still = _judged(np.eye(3), pair_of(base, frame, np.eye(3)), 0.0)
     found = _descend(base, frame, None)
     if max(found.confidence, still.confidence) < _SURE:
         start = _features(base, frame)
@@ -163,12 +166,11 @@ def _pair(base: NDArray[np.uint8], frame: NDArray[np.uint8]) -> Alignment:
     return found
 
 
-def _judged(transform: NDArray[np.float64], pair: Pair) -> Alignment:
-    """An alignment, ok where the pictures agree, on enough pixels, and the motion is one of a camera held still."""
+def _judged(transform: NDArray[np.float64], pair: Pair, doubt: float) -> Alignment:
+    """An alignment, ok where the pictures agree on enough pixels, the motion is small and not in doubt (pixels)."""
     score = pair.correlation
-    needed = _CERTAIN_STILL if np.array_equal(transform, np.eye(3)) else _CERTAIN_MOVED
     certain = np.arctanh(min(score, 0.999)) * np.sqrt(pair.support / _ALIKE)
-    ok = bool(score >= _AGREE and certain >= needed and motion_of(transform) < _FAR)
+    ok = bool(score >= _AGREE and certain >= _CERTAIN and doubt <= _DOUBT and motion_of(transform) < _FAR)
     return Alignment(transform, float(np.clip(score, 0, 1)), ok)
 
 
@@ -180,22 +182,26 @@ def _descend(base: NDArray[np.uint8], frame: NDArray[np.uint8], start: NDArray[n
         start = shift_of(still)
         if pair_of(small, small_frame, start).correlation <= still.correlation:
             start = np.eye(3)
-    transform, _ = _settle(small, small_frame, start, calm=3.0)
+    transform, _, _ = _settle(small, small_frame, start, calm=3.0)
     return _judged(*_settle(base, frame, transform))
 
 
 def _settle(
     base: NDArray[np.uint8], frame: NDArray[np.uint8], transform: NDArray[np.float64], calm: float = 0.3
-) -> tuple[NDArray[np.float64], Pair]:
-    """Polish, and make the pair anew (what is well exposed in both has moved), until nothing moves."""
+) -> tuple[NDArray[np.float64], Pair, float]:
+    """Polish, and make the pair anew (what is well exposed in both has moved), until nothing moves.
+
+    Gives the transform, its pair and its expected error in pixels of this level.
+    """
+    doubt = 0.0
     for _ in range(3):
         pair = pair_of(base, frame, transform)
-        polished = polish(pair, transform, calm=calm)
+        polished, doubt = polish(pair, transform, calm=calm)
         step = motion_of(polished @ np.linalg.inv(transform)) * max(base.shape)
         transform = polished
         if step < _SETTLED:
-            return transform, pair
-    return transform, pair_of(base, frame, transform)
+            return transform, pair, doubt
+    return transform, pair_of(base, frame, transform), doubt
 
 
 def _features(base: NDArray[np.uint8], frame: NDArray[np.uint8]) -> NDArray[np.float64] | None:

@@ -16,7 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.merge.align import Alignment, anchors, green_of
-from pipeline.merge.register import motion_matrix, motion_of, pair_of, polish, shift_of, to_index, to_normalised
+from pipeline.merge.register import (
+    motion_matrix,
+    motion_of,
+    motion_prior,
+    pair_of,
+    polish,
+    shift_of,
+    to_index,
+    to_normalised,
+)
 from pipeline.photo import Image
 
 _PATCH = 160
@@ -35,8 +44,14 @@ _LOST = 12.0
 """Motion of a patch, in pixels, that is not a remainder but a mistake."""
 _AGREE = 0.5
 """Correlation that a patch must reach."""
-_MODELS = (8, 4, 3, 2)
-"""Numbers of motions that are tried, of those of register.motion_matrix: homography, similarity, rigid, shift."""
+_MODELS = (2, 3, 4, 8)
+"""Numbers of motions that are tried, of those of register.motion_matrix: shift, rigid, similarity, homography."""
+_WORTH = 0.95
+"""What a model must lower the residual to, relative to a simpler one, to be taken."""
+_WORTH_STILL = 0.75
+"""The same against leaving a frame still: noise must not cost a tripod set its exact pixels."""
+_SHARP, _CALM = 0.1, 0.3
+"""Error of a patch, and expected size of motions other than the shift at the edge, in full-resolution pixels."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +99,8 @@ def _refined(first: Image, second: Image, transform: NDArray[np.float64]) -> NDA
         left = residuals(first, second, transform)
         if len(left.motions) < _FEW or left.median < _TRUE:
             break
-        motion = _fit(left, first.shape)
+        still = np.array_equal(transform, np.eye(3))
+        motion = _fit(left, first.shape, worth=_WORTH_STILL if still else 1.0)
         if motion is None:
             break
         half = long / 2
@@ -154,28 +170,29 @@ def _left(first: Image, second: Image, matrix: NDArray[np.float64], x: int, y: i
         again = pair_of(a, b, start @ jump)
         if again.correlation > pair.correlation:
             pair, moved = again, start @ jump
-    found = polish(pair, moved, shift_only=True)
+    found, _ = polish(pair, moved, shift_only=True)
     if found is moved or pair.correlation < _AGREE:
         return None
     inner = to_index(np.linalg.inv(start) @ found, _PATCH)
     return float(inner[0, 2]), float(inner[1, 2])
 
 
-def _fit(left: Residuals, shape: tuple[int, ...]) -> NDArray[np.float64] | None:
+def _fit(left: Residuals, shape: tuple[int, ...], *, worth: float) -> NDArray[np.float64] | None:
     """The eight motions (see register.motion_matrix) that best explain the patches, or None if none helps.
 
-    The model is the one with least residual on patches left out (two-fold, every other patch).
+    The model is the one with least residual on patches left out (two-fold, every other patch), if
+    that is below `worth` of the residual as it is.
     """
     basis = _basis(left.centres, shape)
     halves = np.arange(len(left.motions)) % 2 == 0
-    best, best_score = None, left.median
+    best, best_score = None, worth / _WORTH * left.median
     for free in _MODELS:
         if len(left.motions) < 2 * free:
             continue
         parts = [(basis[part], left.motions[part], ~part) for part in (halves, ~halves)]
         off = [left.motions[rest] - basis[rest] @ _solve(b, m, free) for b, m, rest in parts]
         score = _median(np.concatenate(off))
-        if score < best_score:
+        if score < _WORTH * best_score:
             best, best_score = _solve(basis, left.motions, free), score
     return best
 
@@ -191,16 +208,16 @@ def _basis(centres: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.f
 
 
 def _solve(basis: NDArray[np.float64], motions: NDArray[np.float64], free: int) -> NDArray[np.float64]:
-    """Least squares with Tukey weights on the first `free` motions; the others are zero."""
-    weight = np.ones(len(motions))
+    """Robust fit (Tukey weights) of the first `free` motions, small where patches do not show them; others are zero."""
     motion = np.zeros(8)
     motion[:2] = np.median(motions, 0)
-    for _ in range(8):
+    for _ in range(10):
         length = np.linalg.norm(motions - basis @ motion, axis=-1)
-        scale = max(1.4826 * float(np.median(length)), 0.05)
-        weight = np.clip(1 - np.square(length / (4.685 * scale)), 0, None)
-        rows = (basis[..., :free] * weight[:, None, None]).reshape(-1, free)
-        motion[:free] = np.linalg.lstsq(rows, (motions * weight[:, None]).ravel(), rcond=None)[0]
+        scale = max(1.4826 * float(np.median(length)), _SHARP)
+        weight = np.square(np.clip(1 - np.square(length / (4.685 * scale)), 0, None)) / scale**2
+        rows = basis[..., :free]
+        normal = np.einsum("nak,n,nal->kl", rows, weight, rows) + np.diag(motion_prior(motion, _CALM)[:free])
+        motion[:free] = np.linalg.solve(normal, np.einsum("nak,n,na->k", rows, weight, motions))
     return motion
 
 

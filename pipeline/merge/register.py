@@ -166,9 +166,10 @@ def _points(pair: Pair) -> _Points:
 
 def polish(
     pair: Pair, transform: NDArray[np.float64], *, calm: float = _CALM, shift_only: bool = False, iterations: int = 30
-) -> NDArray[np.float64]:
-    """The transform by which the pair was made, after Gauss-Newton on what the pair still moves.
+) -> tuple[NDArray[np.float64], float]:
+    """Better a transform; returns it with its expected error over the frame, in pixels (infinite if unknown).
 
+    The result is the transform by which the pair was made, after Gauss-Newton on what the pair still moves.
     Inverse compositional, with Tukey weights, and a prior on the whole transform (calm: see motion_prior). Shift and
     rotation are freed first.
     """
@@ -178,23 +179,31 @@ def polish(
     away = np.linalg.inv(centre)
     points = _points(pair)
     if len(points.x) < _FEWEST:
-        return transform
+        return transform, float("inf")
     before = away @ to_index(transform, max(h, w)) @ centre
-    inner = np.eye(3)
+    inner, normal, prior = np.eye(3), np.eye(8), np.eye(8)
     for step in range(iterations):
         normal, right = _equations(points, pair.second, centre @ inner @ away)
         motion = motion_vector(before @ inner, half)
-        prior = motion_prior(motion, calm)
+        prior = np.diag(motion_prior(motion, calm))
         free = 2 if shift_only else 3 if step < 3 else 8
         delta = np.zeros(8)
-        delta[:free] = np.linalg.lstsq(
-            (normal + np.diag(prior))[:free, :free], (right + prior * motion)[:free], rcond=None
-        )[0]
+        delta[:free] = np.linalg.lstsq((normal + prior)[:free, :free], (right + prior @ motion)[:free], rcond=None)[0]
         inner = inner @ np.linalg.inv(motion_matrix(delta, half))
         inner /= inner[2, 2]
         if step > 3 and np.abs(delta).max() < 0.003:
             break
-    return to_normalised(centre @ before @ inner @ away, max(h, w))
+    return to_normalised(centre @ before @ inner @ away, max(h, w)), _expected_error(normal + prior, h / w)
+
+
+def _expected_error(precision: NDArray[np.float64], aspect: float) -> float:
+    """Root mean square over the frame, in pixels, of the motion whose eight parts are known to this precision."""
+    u, v = (a.ravel() for a in np.meshgrid(np.linspace(-1, 1, 5), np.linspace(-1, 1, 5) * min(aspect, 1)))
+    one, zero = np.ones_like(u), np.zeros_like(u)
+    x = np.stack([one, zero, -v, u, u, v, u * u, u * v], -1)
+    y = np.stack([zero, one, u, v, -v, u, u * v, v * v], -1)
+    spread = (x.T @ x + y.T @ y) / len(u)
+    return float(np.sqrt(np.trace(np.linalg.pinv(precision) @ spread)))
 
 
 def motion_prior(motion: NDArray[np.float64], calm: float) -> NDArray[np.float64]:
