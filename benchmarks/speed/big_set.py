@@ -1,0 +1,143 @@
+"""A bracketed set of 45 MP, made from a real one: upscaled, with texture and noise as a sensor would give them.
+
+    python -m benchmarks.speed.big_set [--moved] [--quick] [--remove]
+
+Real exposures (cut to 3:2) are enlarged to 8183 x 5455; surfaces get a multiplicative texture of all scales, the same
+in every exposure; each exposure gets its own read and shot noise, and is written as JPEG q95 with the source's EXIF.
+`--moved`: hand-held, each exposure shifted and turned by a few pixels before the noise. `--quick`: 1/16 of the pixels.
+The files stay in the system's temporary folder for the next benchmark; `--remove` deletes them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT.parent / "shared" / "data"
+SIZE, QUICK = (8183, 5455), (2046, 1364)
+MOTION = ((7.3, -4.6, 0.03), (-3.2, 5.8, -0.02), (0.0, 0.0, 0.0), (5.1, 2.7, 0.02), (-8.4, -3.3, -0.04))
+"""Per exposure: shift (x, y) in pixels of 45 MP, and turn in degrees."""
+Picture = NDArray[np.uint8]
+_TEXTURE, _READ, _SHOT = 0.06, 0.002, 0.004
+_STRIP = 512
+_VERSION = 1
+_LEVELS = np.arange(256) / 255
+_LINEAR = np.where(_LEVELS <= 0.04045, _LEVELS / 12.92, ((_LEVELS + 0.055) / 1.055) ** 2.4).astype(np.float32)
+_STEPS = np.arange(65536) / 65535
+_ENCODED = np.rint(255 * np.where(_STEPS <= 0.0031308, 12.92 * _STEPS, 1.055 * _STEPS ** (1 / 2.4) - 0.055)).astype(
+    np.uint8
+)
+
+
+def originals(data: Path = DATA) -> list[Path]:
+    """Five exposures of a room with a window, about 2 EV apart; the bundled four where the data folder is absent."""
+    window = data / "brackets" / "red_chair_window"
+    if window.is_dir():
+        return [window / f"{i:02}.jpg" for i in (0, 3, 5, 7, 10)]
+    return sorted((ROOT / "samples" / "garden_room").glob("*.jpg"))
+
+
+def ensure(*, moved: bool = False, quick: bool = False) -> Path:
+    """The folder of the set, made first if it is not there, by another process: the caller's memory stays small."""
+    folder = _place(moved=moved, quick=quick)
+    if not folder.is_dir():
+        flags = [name for name, wanted in (("--moved", moved), ("--quick", quick)) if wanted]
+        subprocess.run([sys.executable, "-m", "benchmarks.speed.big_set", *flags], cwd=ROOT, check=True)
+    return folder
+
+
+def make(files: list[Path], folder: Path, size: tuple[int, int], *, moved: bool) -> None:
+    """Write the enlarged exposures as 0.jpg, 1.jpg, ... into `folder`; the same files for the same originals."""
+    texture = _texture()
+    for i, file in enumerate(files):
+        rng = np.random.default_rng(i)
+        picture = _enlarged(file, size)
+        for top in range(0, size[1], _STRIP):
+            light = _LINEAR[picture[top : top + _STRIP]]
+            rows, columns = (np.arange(n) % len(texture) for n in light.shape[:2])
+            light *= 1 + np.float32(_TEXTURE) * texture[np.ix_((rows + top) % len(texture), columns)][..., None]
+            picture[top : top + _STRIP] = _encode(light)
+        if moved:
+            picture = _moved(picture, MOTION[i % len(MOTION)], size[0] / SIZE[0])
+        for top in range(0, size[1], _STRIP):
+            light = _LINEAR[picture[top : top + _STRIP]]
+            light += rng.standard_normal(light.shape, np.float32) * (_READ + _SHOT * np.sqrt(light))
+            picture[top : top + _STRIP] = _encode(light)
+        with Image.open(file) as original:
+            exif = original.info.get("exif", b"")
+        Image.fromarray(picture).save(folder / f"{i}.jpg", quality=95, exif=exif)
+
+
+def _place(*, moved: bool, quick: bool) -> Path:
+    name = f"sunroom-benchmark-{_VERSION}-{'quick' if quick else '45mp'}{'-moved' if moved else ''}"
+    return Path(tempfile.gettempdir()) / name
+
+
+def _enlarged(file: Path, size: tuple[int, int]) -> Picture:
+    """The middle of the picture in the shape of `size`, enlarged with a cubic."""
+    with Image.open(file) as opened:
+        picture = np.asarray(opened.convert("RGB"))
+    height, width = picture.shape[:2]
+    high = min(height, round(width * size[1] / size[0]))
+    wide = min(width, round(height * size[0] / size[1]))
+    top, left = (height - high) // 2, (width - wide) // 2
+    part = picture[top : top + high, left : left + wide]
+    return cast(Picture, cv2.resize(part, size, interpolation=cv2.INTER_CUBIC))
+
+
+def _texture(side: int = 1024) -> NDArray[np.float32]:
+    """Noise of five octaves, each of the same strength, that repeats without a seam; standard deviation 1."""
+    frequencies = np.hypot(*np.meshgrid(np.fft.fftfreq(side), np.fft.rfftfreq(side), indexing="ij"))
+    spectrum = np.fft.rfft2(np.random.default_rng(1).standard_normal((side, side)))
+    # Equal strength per octave is 1/f in two dimensions; below 1/64 it would be shading rather than texture.
+    spectrum *= np.where(frequencies >= 1 / 64, 1 / np.maximum(frequencies, 1 / side), 0)
+    texture = np.fft.irfft2(spectrum, (side, side))
+    return (texture / texture.std()).astype(np.float32)
+
+
+def _moved(picture: Picture, motion: tuple[float, float, float], scale: float) -> Picture:
+    height, width = picture.shape[:2]
+    matrix: Any = cv2.getRotationMatrix2D((width / 2, height / 2), motion[2], 1)
+    matrix[:, 2] += np.multiply(motion[:2], scale)
+    moved = cv2.warpAffine(picture, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+    return cast(Picture, moved)
+
+
+def _encode(light: NDArray[np.floating[Any]]) -> Picture:
+    return _ENCODED[np.clip(light * np.float32(65535) + np.float32(0.5), 0, 65535).astype(np.uint16)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--moved", action="store_true", help="hand-held")
+    parser.add_argument("--quick", action="store_true", help="1/16 of the pixels")
+    parser.add_argument("--remove", action="store_true", help="delete every set from the temporary folder")
+    options = parser.parse_args()
+    if options.remove:
+        for folder in [_place(moved=m, quick=q) for m in (False, True) for q in (False, True)]:
+            shutil.rmtree(folder, ignore_errors=True)
+        return
+    folder = _place(moved=options.moved, quick=options.quick)
+    if not folder.is_dir():
+        # Renamed when complete, so that an interrupted run leaves no half a set.
+        with tempfile.TemporaryDirectory(dir=folder.parent) as making:
+            complete = Path(making) / "set"
+            complete.mkdir()
+            make(originals(), complete, QUICK if options.quick else SIZE, moved=options.moved)
+            complete.rename(folder)
+    print(folder)
+
+
+if __name__ == "__main__":
+    main()
