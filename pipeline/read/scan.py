@@ -128,8 +128,9 @@ def scan(
     raw_jpeg: Literal["raw", "jpeg"] = "raw",
     max_megapixels: float = 300,
     workers: int | None = None,
+    files: Iterable[str] | None = None,
 ) -> Scan:
-    """Walk `source` and read the headers of its photos.
+    """Walk `source` and read the headers of its photos; or of `files` alone, paths below it, whatever their names.
 
     A listing is the first `listing_depth` folders of a file's path without camera folders (DCIM, 100CANON, RAW, JPG);
     loose files are listing "" and are delivered without a sub-folder. Links are followed once.
@@ -144,7 +145,7 @@ def scan(
     if listing_depth < 1:
         raise SettingsError(f"listing_depth {listing_depth}: must be 1 or more")
     ignored: list[tuple[str, str]] = []
-    files = sorted(_pictures(source, ignored))
+    files = sorted(_pictures(source, ignored) if files is None else set(files))
     with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
         answers = list(pool.map(partial(_read, source, max_megapixels), files))
     headers = [a for a in answers if isinstance(a, Header)]

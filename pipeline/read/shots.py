@@ -51,6 +51,7 @@ def find_shots(
     groups: Path | None = None,
     max_megapixels: float = 300,
     workers: int | None = None,
+    files: Iterable[str] | None = None,
 ) -> Found:
     """Find the shots of a folder: listings, bracketed sets, names.
 
@@ -61,6 +62,7 @@ def find_shots(
     groups: a groups.yaml to use as it is, instead of finding sets.
     max_megapixels: larger pictures fail with TOO_MANY_PIXELS.
     workers: threads for headers and looks; all cores by default. The answer does not depend on it.
+    files: paths below `source` that count, whatever their names; by default every photo there.
 
     Raises
     ------
@@ -68,7 +70,12 @@ def find_shots(
         If `source` is not a folder, or `groups` is not a valid groups file for it; the message names the files.
     """
     scanned = scan(
-        source, listing_depth=listing_depth, raw_jpeg=raw_jpeg, max_megapixels=max_megapixels, workers=workers
+        source,
+        listing_depth=listing_depth,
+        raw_jpeg=raw_jpeg,
+        max_megapixels=max_megapixels,
+        workers=workers,
+        files=files,
     )
     with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
         looker = Looker(pool)
