@@ -170,7 +170,7 @@ def _left(first: Image, second: Image, matrix: NDArray[np.float64], x: int, y: i
         again = pair_of(a, b, start @ jump)
         if again.correlation > pair.correlation:
             pair, moved = again, start @ jump
-    found, _ = polish(pair, moved, shift_only=True)
+    found, _ = polish(pair, moved, shift_only=True, iterations=8)
     if found is moved or pair.correlation < _AGREE:
         return None
     inner = to_index(np.linalg.inv(start) @ found, _PATCH)
