@@ -266,6 +266,8 @@ _STYLE = """
 .sunroom img + img { position: absolute; inset: 0; height: 100%; clip-path: inset(0 calc(100% - var(--x)) 0 0); }
 .sunroom div::after { content: ""; position: absolute; inset: 0 auto 0 var(--x); width: 2px; margin-left: -1px;
   background: #fff; box-shadow: 0 0 0 1px rgb(0 0 0 / .2); pointer-events: none; }
+.sunroom i { position: absolute; bottom: 8px; padding: 0 8px; background: rgb(255 255 255 / .85); color: #222;
+  font: 12px/1.6 system-ui, sans-serif; pointer-events: none; }
 .sunroom input { position: absolute; inset: 0; width: 100%; height: 100%; margin: 0; opacity: 0; cursor: ew-resize; }
 """
 
@@ -280,6 +282,7 @@ def _figure(edited: Edited) -> str:
         f'<figure class="sunroom"><style>{_STYLE}</style><div>'
         f'<img src="{_inline(edited.after)}" alt="{name}, after">'
         f'<img src="{_inline(edited.before)}" alt="{name}, before">'
+        '<i style="left: 8px">before</i><i style="right: 8px">after</i>'
         f'<input type="range" min="0" max="100" value="50" oninput="{move}" aria-label="{name}: share shown as before">'
         f"</div>{caption}</figure>"
     )
