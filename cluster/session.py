@@ -6,7 +6,9 @@ import logging
 import os
 import secrets
 import shutil
+import signal
 import tempfile
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,6 +57,7 @@ def session(settings: Settings) -> Generator[None]:
             ray.shutdown()
         return
     folder = _temporary_folder()
+    on_sigterm = signal.getsignal(signal.SIGTERM)
     with _environment({**_QUIET, "RAY_AUTH_TOKEN": _TOKEN}):
         try:
             ray.init(
@@ -68,6 +71,8 @@ def session(settings: Settings) -> Generator[None]:
                 _temp_dir=str(folder),
                 _memory=settings.memory or int(memory_here() * _MEMORY_SHARE),
             )
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGTERM, on_sigterm)  # Ray has put its own handler there, which aborts.
             yield
         finally:
             ray.shutdown()

@@ -7,16 +7,16 @@ fault; 130 interrupted (run the same command again to go on).
 from __future__ import annotations
 
 import json
-import signal
+import os
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any, NoReturn
 
 import typer
 
+from jobs.interrupt import Interrupted, Stop
 from jobs.terminal import Fault, own_streams
 from pipeline.codes import PhotoError, SettingsError
 from pipeline.recipe import Recipe, recipe_names
@@ -75,9 +75,10 @@ def edit(
 
         job = Job(source, dest, _recipe(recipe, engine, set_), listing_depth, groups, update)
         settings = Settings.load(workers=workers, address=address)
-        _interruptible()
+        stop = Stop()
+        stop.on_signals()
         with own_streams() as streams:
-            summary = run(job, settings, watcher(streams.err))
+            summary = run(job, settings, watcher(streams.err), stop)
             text = json.dumps(summary, indent=1) if as_json else _closing(summary, dest)
             print(text, file=streams.out)
         raise typer.Exit(QUARANTINED if summary["counts"]["quarantined"] else DELIVERED)
@@ -162,6 +163,9 @@ def show_recipe(
 
 def main() -> NoReturn:
     """The entry point of the `sunroom` command."""
+    # Read when ray is imported, which the verbs do: what still asks Ray for something after an interruption must not
+    # start another one.
+    os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")
     app()
     raise SystemExit(DELIVERED)
 
@@ -189,7 +193,7 @@ def _exit_codes() -> Generator[None]:
         _leave(str(error), WRONG_USAGE)
     except PhotoError as error:
         _leave(f"{error.code.name}: {error.message}. {error.code.hint}", WRONG_USAGE)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Interrupted):
         _leave("interrupted; run the same command again to go on", INTERRUPTED)
     except Fault as error:
         _leave(f"INTERNAL: {error}", OUR_FAULT)
@@ -201,18 +205,6 @@ def _exit_codes() -> Generator[None]:
 def _leave(message: str, code: int) -> NoReturn:
     print(f"sunroom: {message}", file=sys.stderr)
     raise typer.Exit(code) from None
-
-
-def _interruptible() -> None:
-    """Ctrl-C and SIGTERM end the job in order; a second one does not disturb the cleaning up."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        for which in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(which, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    for which in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(which, interrupt)
 
 
 def _closing(summary: dict[str, Any], dest: Path) -> str:

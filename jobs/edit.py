@@ -10,7 +10,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from jobs.destination import (
     stands,
     withdraw,
 )
+from jobs.interrupt import Stop, watched
 from jobs.ledger import Ledger
 from jobs.progress import Silence, Watcher
 from jobs.summary import summarise, write_json
@@ -55,15 +56,18 @@ class Job:
     update: bool = False
 
 
-def edit(job: Job, settings: Settings, watcher: Watcher | None = None) -> dict[str, Any]:
+def edit(job: Job, settings: Settings, watcher: Watcher | None = None, stop: Stop | None = None) -> dict[str, Any]:
     """Run a job, or what is left of it, and return its summary; see the module's docstring for what it does again.
 
     Raises
     ------
+    Interrupted
+        Soon after `stop` is requested; Ray is stopped, and what is done stays done.
     SettingsError
         If SOURCE holds no photos, or DEST cannot be written, is in use, or belongs to another recipe or SOURCE.
     """
-    watcher = watcher or Silence()
+    watcher, stop = watcher or Silence(), stop or Stop()
+    job = replace(job, destination=job.destination.absolute())
     started = time.monotonic()
     check_source(job.source)
     prepare_destination(job.destination, job.source, may_lie_inside=not settings.database)
@@ -84,7 +88,7 @@ def edit(job: Job, settings: Settings, watcher: Watcher | None = None) -> dict[s
         known = _known(tasks, ledger, fingerprint, job.destination)
         if known:
             watcher.note(f"{len(known)} of {len(tasks)} photos are already done")
-        for result in _developed([t for t in tasks if t.shot.id not in known], job, settings, watcher):
+        for result in _developed([t for t in tasks if t.shot.id not in known], job, settings, watcher, stop):
             ledger.record(result, fingerprint)
             known[result.id] = result
         ledger.end(run, time.monotonic() - started)
@@ -147,15 +151,15 @@ def refusal(failed: FailedShot) -> Result:
     )
 
 
-def _developed(tasks: Sequence[Task], job: Job, settings: Settings, watcher: Watcher) -> Iterator[Result]:
+def _developed(tasks: Sequence[Task], job: Job, settings: Settings, watcher: Watcher, stop: Stop) -> Iterator[Result]:
     """Each task's result exactly once, as it comes."""
     if not tasks:
         return
     work = {t.shot.id: predicted_seconds(t.shot) for t in tasks}
     watcher.start(len(tasks), sum(work.values()))
     try:
-        with session(settings):
-            for result in _rounds(tasks, job, settings, watcher):
+        with stop.deferred(), session(settings):
+            for result in watched(_rounds(tasks, job, settings, watcher), stop):
                 withdraw(result, job.destination)
                 if result.status != "delivered":
                     quarantine(result, job.destination)

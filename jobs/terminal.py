@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from jobs.interrupt import Interrupted
 from pipeline.codes import PhotoError, SettingsError
 
 
@@ -44,7 +45,7 @@ def own_streams() -> Generator[Streams]:
     keep = False
     try:
         yield Streams(out, err)
-    except (SettingsError, PhotoError):
+    except (SettingsError, PhotoError, Interrupted):
         raise
     except Exception as error:
         keep = True
