@@ -43,11 +43,13 @@ _ALIKE = 100
 """Pixels that count as one independent sample of a correlation."""
 _CERTAIN = 2.0
 """How many standard deviations a correlation must be from none."""
-_DOUBT = 2.5
+_DOUBT = 2.1
 """Expected error, in proxy pixels over the frame, above which a motion is not believed (it is about three times the
 error that known warps show)."""
-_SURE = 0.6
-"""Correlation above which SIFT is not asked for a second opinion."""
+_SURE, _DIM = 0.8, 0.6
+"""Correlations below which another way down, and SIFT, are asked for a second opinion."""
+_WIDE = 3.0
+"""Expected size, in pixels at the edge, of motions other than the shift, while they are searched for."""
 _GAIN = 0.003
 """How much the correlation must rise against identity for a motion to be believed."""
 _FAR = 0.12
@@ -158,6 +160,9 @@ def _pair(base: NDArray[np.uint8], frame: NDArray[np.uint8]) -> Alignment:
     still = _judged(np.eye(3), pair_of(base, frame, np.eye(3)), 0.0)
     found = _descend(base, frame, None)
     if max(found.confidence, still.confidence) < _SURE:
+        again = _judged(*_settle(base, frame, _settle(base, frame, found.transform, calm=_WIDE)[0]))
+        found = max(found, again, key=lambda a: a.confidence)
+    if max(found.confidence, still.confidence) < _DIM:
         start = _features(base, frame)
         if start is not None:
             found = max(found, _descend(base, frame, start), key=lambda a: a.confidence)
@@ -182,7 +187,7 @@ def _descend(base: NDArray[np.uint8], frame: NDArray[np.uint8], start: NDArray[n
         start = shift_of(still)
         if pair_of(small, small_frame, start).correlation <= still.correlation:
             start = np.eye(3)
-    transform, _, _ = _settle(small, small_frame, start, calm=3.0)
+    transform, _, _ = _settle(small, small_frame, start, calm=_WIDE)
     return _judged(*_settle(base, frame, transform))
 
 
