@@ -188,6 +188,9 @@ def _found(paths: PathLike | Iterable[PathLike], recipe: Recipe) -> list[Found]:
         home = Path(os.path.commonpath([p.parent for p in files]))
         below = [p.relative_to(home).as_posix() for p in files]
         found.append(find_shots(home, files=below, **options))
+    for folder, inside in zip(dict.fromkeys(folders), found, strict=False):
+        if not inside.shots and not inside.failures:
+            _log.warning("%s: no photos found", folder)
     return found
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import sync_playwright
 
 from pipeline import Recipe, edit
 from pipeline.codes import Code, PhotoError, SettingsError
@@ -161,9 +162,11 @@ def test_any_iterable_of_paths_will_do(samples: Path, tmp_path: Path) -> None:
     assert [(r.name, r.status) for r in results] == [("a", "delivered"), ("b", "quarantined")]
 
 
-def test_a_folder_without_photos_gives_no_results(tmp_path: Path) -> None:
-    assert edit(tmp_path) == []
+def test_a_folder_without_photos_gives_no_results_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert edit([]) == []
+    assert not caplog.messages
+    assert edit(tmp_path) == []
+    assert caplog.messages == [f"{tmp_path}: no photos found"]
 
 
 def test_checks_that_fail_deliver_the_plain_merge_or_quarantine_as_the_recipe_says(
@@ -261,6 +264,31 @@ def test_html_holds_two_small_pictures_and_a_slider_and_nothing_from_elsewhere(s
         assert max(Image.open(io.BytesIO(base64.b64decode(data))).size) == 1024
     assert 'type="range"' in html
     assert not re.search(r"https?://|<script|<link", html)
+
+
+@pytest.mark.slow
+def test_the_slider_moves_the_border_between_before_and_after(room: Edited, tmp_path: Path) -> None:
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium here")
+    page_file = tmp_path / "room.html"
+    page_file.write_text(f"<!doctype html><meta charset=utf-8>{room._repr_html_()}", encoding="utf-8")
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.goto(page_file.as_uri())
+        before = page.locator("img").nth(1)
+        clips: list[str] = []
+        for value in ("50", "80"):
+            page.locator("input").fill(value)
+            clips.append(before.evaluate("e => getComputedStyle(e).clipPath"))
+        boxes = [page.locator("img").nth(n).bounding_box() for n in (0, 1)]
+        browser.close()
+
+    assert "50%" in clips[0]
+    assert "20%" in clips[1]
+    assert boxes[0] == boxes[1]
 
 
 def test_html_escapes_names(room: Edited) -> None:
