@@ -25,7 +25,7 @@ _BINS = 120
 _SIGMA_WARMTH, _SIGMA_TINT = 0.60, 0.10
 _WARM_AXIS = np.array([0.62, -0.78])
 """Direction of the Planckian locus in (log R/G, log B/G) around daylight: warmer light has more red and less blue."""
-_KEPT_WARMTH = 0.03
+_KEPT_WARMTH = 0.05
 _GAIN = (0.4, 2.6)
 _CURVE = 256
 

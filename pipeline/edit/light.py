@@ -25,14 +25,16 @@ Field = NDArray[np.floating[Any]]
 _MEDIAN = 0.63
 """House level of the median luma (sRGB-encoded): L* 65, the upper third of listing photos."""
 _WHITE = 0.975
-_DIMMEST_WHITE = 0.8
-_BLACK = 0.07
+_DIMMEST_WHITE = 0.5
+_BLACK = 0.04
 _CONTRAST = 0.15
-_GAMMA = (0.5, 1.15)
+_GAMMA = (0.5, 1.03)
 _TOE = 0.04
 _GLOBAL = 0.55
 _CURVE = 256
 _DETAIL_FLOOR = 0.8
+_KNEE = 0.85
+_FILL = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +73,9 @@ def plan(proxy: Field, seen: Seen, panel: Light) -> list[Operation]:
     proxy = np.clip(proxy, 0, 1).astype(np.float32)
     exposure = solve(proxy, seen, panel)
     x = np.linspace(0, 1, _CURVE, dtype=np.float32)
-    curve = x + panel.strength * (roll_off(exposure(x, _GLOBAL)) - x)
+    curve = x + panel.strength * (np.minimum(roll_off(exposure(x, _GLOBAL), float(exposure(1.0, _GLOBAL))), 1) - x)
     shared = np.repeat(curve[:, None], 3, axis=1).astype(np.float32)
-    edited = proxy + panel.strength * (relit(proxy, exposure) - proxy)
+    edited = proxy + panel.strength * (relit(proxy, exposure, _fill(proxy, seen)) - proxy)
     local = compile_tone(apply_curve(shared, proxy), edited, "light")
     return [Tone("exposure", curve=shared), local]
 
@@ -84,23 +86,29 @@ def solve(proxy: Field, seen: Seen, panel: Light) -> Exposure:
     small = cv2.resize(proxy, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     luma = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
     room = luma[luma < 0.92] if np.mean(luma < 0.92) > 0.1 else luma
-    black = float(np.clip(np.percentile(luma, 0.5) - 0.02, 0, _BLACK))
-    white = float(np.clip(np.percentile(small.max(axis=2), 99) / _WHITE, _DIMMEST_WHITE, 1))
-    target = _MEDIAN - 0.26 * seen.night + 0.08 * panel.brightness
-    contrast = _CONTRAST + 0.2 * panel.contrast
     median = float(np.median(room))
+    target = _MEDIAN - 0.32 * seen.night + 0.08 * panel.brightness
+    contrast = _CONTRAST + 0.2 * panel.contrast
+    black = float(np.clip(np.percentile(luma, 0.2) - 0.03, 0, _BLACK))
+    # Stretching does half of the lift at most, the gamma the rest: it lifts corners more, and grey walls are not white.
+    dimmest = max(_DIMMEST_WHITE + (0.9 - _DIMMEST_WHITE) * seen.night, min(median / target, 1.0) ** 0.5)
+    white = float(np.clip(np.percentile(small.max(axis=2), 99) / _WHITE, dimmest, 1))
     gammas = np.linspace(*_GAMMA, 121)
     reached = [float(Exposure(black, white, g, contrast)(median)) for g in gammas]
     gamma = float(gammas[int(np.argmin(np.abs(np.array(reached) - target)))])
     return Exposure(black, white, gamma, contrast)
 
 
-def relit(proxy: Field, exposure: Exposure) -> NDArray[np.float32]:
-    """The edited small picture: base through the curve, detail and saturation kept, inside the gamut."""
+def relit(proxy: Field, exposure: Exposure, fill: float) -> NDArray[np.float32]:
+    """The edited small picture: base through the curve, detail and saturation kept, inside the gamut.
+
+    fill: extra light on broad shadows and dark corners, the added slope of the base at black.
+    """
     luma = cv2.cvtColor(proxy.astype(np.float32), cv2.COLOR_RGB2GRAY)
     base = _base(luma)
     keep = np.maximum(exposure.slope(base), _DETAIL_FLOOR)
-    target = np.maximum(roll_off(exposure(base) + keep * (luma - base)), 0)
+    shown = exposure(base) + fill * base * np.maximum(1 - base, 0) ** 4
+    target = np.maximum(roll_off(shown + keep * (luma - base), float(exposure(1.0))), 0)
     chroma = proxy - luma[..., None]
     ratio = (target + 0.02) / (luma + 0.02)
     room = np.maximum(_WHITE - target, 0.01) / np.maximum(chroma.max(axis=2), 1e-3)
@@ -108,12 +116,17 @@ def relit(proxy: Field, exposure: Exposure) -> NDArray[np.float32]:
     return np.clip(target[..., None] + chroma * ratio[..., None], 0, 1).astype(np.float32)
 
 
-def roll_off(x: Any, knee: float = 0.85, top: float = 1.25) -> Any:
-    """Identity below the knee, then a smooth shoulder that reaches 1 at `top`."""
-    u = np.clip((x - knee) / (top - knee), 0, 1)
-    room, span = 1 - knee, top - knee
-    rise = span * u + (3 * room - 2 * span) * u**2 + (span - 2 * room) * u**3
-    return np.where(x < knee, x, knee + rise)
+def _fill(proxy: Field, seen: Seen) -> float:
+    """More light for shadows the darker they are; none where they are open already, or at night."""
+    shadows = float(np.percentile(cv2.cvtColor(proxy, cv2.COLOR_RGB2GRAY), 5))
+    return _FILL * float(np.clip((0.25 - shadows) / 0.15, 0, 1)) * (1 - seen.night)
+
+
+def roll_off(x: Any, top: float) -> Any:
+    """Identity below the knee, then a shoulder that brings `top` to 1 (Reinhard et al., 2002); identity for top 1."""
+    u = np.maximum(x - _KNEE, 0) / (1 - _KNEE)
+    m = (max(top, 1.0) - _KNEE) / (1 - _KNEE)
+    return np.minimum(x, _KNEE) + (1 - _KNEE) * u * (1 + u / m**2) / (1 + u)
 
 
 def _base(luma: Any) -> Any:

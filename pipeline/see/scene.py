@@ -27,4 +27,4 @@ def look(proxy: Field) -> Seen:
     scale = min(1.0, 512 / max(proxy.shape[:2]))
     small = cv2.resize(proxy.astype(np.float32), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     dark = float(np.mean(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY) < 0.12))
-    return Seen(night=min(max((dark - 0.15) / 0.35, 0.0), 1.0))
+    return Seen(night=min(max((dark - 0.1) / 0.25, 0.0), 1.0))

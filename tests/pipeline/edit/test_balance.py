@@ -1,0 +1,91 @@
+"""White balance: casts go, colours and warmth stay."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rooms import encode, radiance
+
+from pipeline.edit.balance import gains_of, illuminant, plan
+from pipeline.plan import Tone
+from pipeline.recipe import Balance
+from pipeline.render.tone import shown_after
+from pipeline.see.scene import Seen
+
+CASTS = {"2800 K lamp": (1.9, 1, 0.4), "3500 K": (1.45, 1, 0.6), "shade": (0.85, 1, 1.2), "green tint": (1, 1.1, 1)}
+
+
+def room(cast=(1.0, 1.0, 1.0), wall=(0.3, 0.3, 0.3)) -> np.ndarray:
+    linear = radiance(window=1.0) * np.float32(cast) / np.mean(cast)
+    linear[10:100, 10:240] *= np.float32(wall) / 0.3
+    return encode(linear * 1.3)
+
+
+def wall_chroma(picture: np.ndarray) -> np.ndarray:
+    patch = picture[20:90, 30:200].reshape(-1, 3).mean(axis=0)
+    linear = np.where(patch <= 0.04045, patch / 12.92, ((patch + 0.055) / 1.055) ** 2.4)
+    return np.log([linear[0] / linear[1], linear[2] / linear[1]])
+
+
+@pytest.mark.parametrize("cast", CASTS.values(), ids=CASTS.keys())
+def test_most_of_a_known_cast_is_removed(cast):
+    before, neutral = room(cast), room()
+    after = shown_after(plan(before, Seen(), Balance()), before)
+    left = np.linalg.norm(wall_chroma(after) - wall_chroma(neutral))
+    put_on = np.linalg.norm(wall_chroma(before) - wall_chroma(neutral))
+    assert left < 0.35 * put_on + 0.03
+
+
+def test_a_neutral_room_is_nearly_left_alone():
+    before = room()
+    after = shown_after(plan(before, Seen(), Balance()), before)
+    assert np.abs(after - before).mean() < 0.02
+
+
+def test_warm_light_keeps_some_warmth():
+    cast = CASTS["2800 K lamp"]
+    after = shown_after(plan(room(cast), Seen(), Balance()), room(cast))
+    assert wall_chroma(after)[1] < wall_chroma(room())[1] + 0.01
+
+
+def test_strength_zero_plans_nothing():
+    assert plan(room(CASTS["3500 K"]), Seen(), Balance(strength=0)) == []
+
+
+def test_half_strength_removes_about_half():
+    picture = room(CASTS["3500 K"])
+    half, full = (shown_after(plan(picture, Seen(), Balance(strength=s)), picture) for s in (0.5, 1.0))
+    moved_half = np.linalg.norm(wall_chroma(half) - wall_chroma(picture))
+    moved_full = np.linalg.norm(wall_chroma(full) - wall_chroma(picture))
+    assert 0.4 < moved_half / moved_full < 0.6
+
+
+def test_warmth_is_a_preference_in_either_direction():
+    picture = room()
+    warm, cool = (shown_after(plan(picture, Seen(), Balance(warmth=w)), picture) for w in (1.0, -1.0))
+    assert wall_chroma(warm)[1] < wall_chroma(picture)[1] < wall_chroma(cool)[1]
+
+
+def test_a_black_picture_has_no_cast():
+    np.testing.assert_array_equal(illuminant(np.zeros((40, 60, 3), np.float32)), [0, 0])
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.floats(-2, 2), st.floats(-2, 2))
+def test_gains_are_bounded_and_keep_luminance_where_they_can(red: float, blue: float):
+    gains = gains_of(np.array([red, blue]))
+    assert (gains >= 0.4).all()
+    assert (gains <= 2.6).all()
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_curves_rise_and_keep_black(seed: int):
+    picture = np.random.default_rng(seed).random((30, 40, 3)).astype(np.float32)
+    for operation in plan(picture, Seen(), Balance()):
+        assert isinstance(operation, Tone)
+        assert operation.curve is not None
+        assert (np.diff(operation.curve, axis=0) >= -1e-6).all()
+        np.testing.assert_allclose(operation.curve[0], 0, atol=1e-6)

@@ -1,0 +1,126 @@
+"""Light: dark rooms become bright, bright ones stay, and nothing changes its order."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rooms import encode, radiance
+
+from pipeline.edit.light import Exposure, plan, roll_off, solve
+from pipeline.recipe import Light
+from pipeline.render.tone import shown_after
+from pipeline.see.scene import Seen, look
+
+
+def room(ev: float = 0.0, window: float = 1.0) -> np.ndarray:
+    return encode(radiance(720, 480, window=window) * 2.0**ev)
+
+
+def luma(picture: np.ndarray) -> np.ndarray:
+    return cv2.cvtColor(picture.astype(np.float32), cv2.COLOR_RGB2GRAY)
+
+
+def lit(picture: np.ndarray, **options: float) -> np.ndarray:
+    return shown_after(plan(picture, Seen(), Light(**options)), picture)
+
+
+@pytest.mark.parametrize("ev", [-2.0, -1.0, 0.0, 1.0])
+def test_rooms_of_any_exposure_end_bright(ev: float):
+    assert 0.5 < np.median(luma(lit(room(ev)))) < 0.8
+
+
+def test_a_bright_room_is_not_darkened():
+    bright = room(1.6)
+    assert np.median(luma(lit(bright))) > np.median(luma(bright)) - 0.02
+
+
+def test_white_stays_white_and_black_stays_black():
+    picture = room(0.0)
+    picture[:20, :20], picture[-20:, -20:] = 1.0, 0.0
+    after = lit(picture)
+    assert after[4:12, 4:12].min() > 0.97
+    assert after[-12:-4, -12:-4].max() < 0.05
+
+
+def test_places_apart_in_light_keep_their_order():
+    picture = room(-1.5, window=2.0)
+    before, after = (cv2.GaussianBlur(luma(p), (0, 0), 7) for p in (picture, lit(picture)))
+    rng = np.random.default_rng(0)
+    i, j = rng.integers(0, before.size, (2, 100_000))
+    apart = 2.2 * np.log2((before.ravel()[i] + 1e-3) / (before.ravel()[j] + 1e-3))
+    moved = after.ravel()[i] - after.ravel()[j]
+    far = np.abs(apart) >= 1
+    assert np.mean(np.sign(apart[far]) * moved[far] < 0) < 0.005
+
+
+def test_dark_corners_rise_more_than_the_middle():
+    picture = room(-0.5, window=0.0)
+    y, x = np.mgrid[:480, :720]
+    shade = 1 - 0.75 * np.clip(np.hypot(x / 720 - 0.5, y / 480 - 0.5) - 0.35, 0, 1) / 0.35
+    dark = (picture * shade[..., None]).astype(np.float32)
+    after = luma(lit(dark))
+    gain_corner = after[:40, :40].mean() / luma(dark)[:40, :40].mean()
+    gain_middle = after[200:280, 300:420].mean() / luma(dark)[200:280, 300:420].mean()
+    assert gain_corner > gain_middle
+
+
+def test_colours_keep_their_hue():
+    picture = room(-1.0)
+    before, after = (cv2.cvtColor(p.astype(np.float32), cv2.COLOR_RGB2LAB) for p in (picture, lit(picture)))
+    chroma = np.hypot(before[..., 1], before[..., 2])
+    strong = chroma > 15
+    turn = np.angle(
+        np.exp(1j * (np.arctan2(after[..., 2], after[..., 1]) - np.arctan2(before[..., 2], before[..., 1])))
+    )
+    assert np.degrees(np.median(np.abs(turn[strong]))) < 4
+
+
+def test_strength_zero_plans_nothing_and_half_is_between():
+    picture = room(-1.5)
+    assert plan(picture, Seen(), Light(strength=0)) == []
+    half = np.median(luma(lit(picture, strength=0.5)))
+    assert np.median(luma(picture)) < half < np.median(luma(lit(picture)))
+
+
+def test_preferences_move_as_they_say():
+    picture = room(-1.0)
+    dark, bright = (np.median(luma(lit(picture, brightness=b))) for b in (-1.0, 1.0))
+    assert dark < bright
+    flat, crisp = (luma(lit(picture, contrast=c)).std() for c in (-1.0, 1.0))
+    assert flat < crisp
+
+
+def test_night_stays_night():
+    street = np.full((200, 300, 3), 0.03, np.float32)
+    street[120:160, 100:200] = 0.6
+    seen = look(street)
+    assert seen.night == 1.0
+    after = shown_after(plan(street, seen, Light()), street)
+    assert np.median(luma(after)) < 0.15
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.floats(0, 0.07), st.floats(0.8, 1), st.floats(0.5, 1.03), st.floats(-0.05, 0.35))
+def test_every_curve_rises(black: float, white: float, gamma: float, contrast: float):
+    x = np.linspace(0, 1, 512)
+    assert (np.diff(Exposure(black, white, gamma, contrast)(x)) >= -1e-9).all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(1, 1.6))
+def test_roll_off_rises_to_one_and_is_the_identity_without_need(top: float):
+    x = np.linspace(0, top, 300)
+    y = roll_off(x, top)
+    assert (np.diff(y) > 0).all()
+    assert y[-1] == pytest.approx(1.0)
+    np.testing.assert_allclose(roll_off(np.linspace(0, 1, 50), 1.0), np.linspace(0, 1, 50), atol=1e-12)
+
+
+def test_uniform_pictures_do_not_break_it():
+    for level in (0.0, 0.5, 1.0):
+        flat = np.full((30, 40, 3), level, np.float32)
+        assert np.isfinite(lit(flat)).all()
+        assert np.isfinite(solve(flat, Seen(), Light()).gamma)

@@ -1,0 +1,150 @@
+"""The whole way of a photo, on files."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from rooms import exposures, radiance
+
+from pipeline.codes import Code
+from pipeline.develop import develop, finish, plan, survey
+from pipeline.photo import Shot
+from pipeline.plan import Plan
+from pipeline.read.shots import find_shots
+from pipeline.recipe import Check, Deliver, Light, Recipe
+from pipeline.render.render import render_edits, render_source
+
+
+@pytest.fixture
+def listing(tmp_path: Path) -> Path:
+    folder = tmp_path / "source" / "12 Oak Street"
+    folder.mkdir(parents=True)
+    for i, frame in enumerate(exposures(radiance(600, 400, window=4.0), (-4.0, -2.0, 0.0), noise=0.004)):
+        cv2.imwrite(str(folder / f"kitchen_{i}.jpg"), frame[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
+    return tmp_path / "source"
+
+
+def only_shot(source: Path) -> Shot:
+    (shot,) = find_shots(source).shots
+    return shot
+
+
+def plain() -> Recipe:
+    return Recipe.load("default", {"balance.strength": "0", "light.strength": "0"})
+
+
+def test_brackets_become_one_delivered_picture_with_plan_and_record(listing: Path, tmp_path: Path):
+    shot = only_shot(listing)
+    result = develop(shot, Recipe(), tmp_path / "out")
+    assert result.status == "delivered"
+    assert result.output == f"delivered/12 Oak Street/{shot.name}.jpg"
+    picture = cv2.imread(str(tmp_path / "out" / result.output))
+    assert picture.shape == (400, 600, 3)
+    assert Plan.from_bytes((tmp_path / "out" / "plans" / f"{shot.id}.plan").read_bytes()).merge.used == (True,) * 3
+    saved = json.loads((tmp_path / "out" / "plans" / f"{shot.id}.json").read_text())
+    assert saved["recipe"] == Recipe().fingerprint()
+    assert saved["result"]["id"] == shot.id
+    assert result.provenance["adjusted"] == 1.0
+    assert sum(v for k, v in result.provenance.items() if k.startswith("captured")) == pytest.approx(1.0)
+
+
+def test_the_same_shot_gives_the_same_bytes_whatever_the_threads(listing: Path, tmp_path: Path):
+    shot = only_shot(listing)
+    first, second = (
+        (tmp_path / out / develop(shot, Recipe(), tmp_path / out, threads=threads).output).read_bytes()
+        for out, threads in (("a", 1), ("b", 3))
+    )
+    assert first == second
+
+
+def test_replaying_the_saved_plan_gives_the_delivered_pixels(listing: Path, tmp_path: Path):
+    shot = only_shot(listing)
+    recipe = Recipe(deliver=Deliver(format="png"))
+    result = develop(shot, recipe, tmp_path / "out")
+    saved = Plan.from_bytes((tmp_path / "out" / "plans" / f"{shot.id}.plan").read_bytes())
+    frames = [cv2.imread(s, cv2.IMREAD_COLOR)[..., ::-1].copy() for s in shot.sources]
+    again = render_edits(saved, render_source(saved, frames)[0])
+    delivered = cv2.imread(str(tmp_path / "out" / result.output))[..., ::-1]
+    assert np.abs(again.astype(int) - delivered).max() <= 1
+
+
+def test_without_edits_a_single_jpeg_is_copied_byte_for_byte(listing: Path, tmp_path: Path):
+    for extra in sorted(listing.rglob("*.jpg"))[1:]:
+        extra.unlink()
+    shot = only_shot(listing)
+    result = develop(shot, plain(), tmp_path / "out")
+    assert (tmp_path / "out" / result.output).read_bytes() == Path(shot.sources[0]).read_bytes()
+    assert result.strength == 0.0
+
+
+def test_without_edits_the_merge_is_delivered_as_rendered(listing: Path, tmp_path: Path):
+    shot = only_shot(listing)
+    recipe = Recipe.load("default", {"balance.strength": "0", "light.strength": "0", "deliver.format": "png"})
+    surveyed = survey(shot, recipe)
+    finished = finish(surveyed, plan(surveyed, recipe), recipe)
+    result = develop(shot, recipe, tmp_path / "out")
+    delivered = cv2.imread(str(tmp_path / "out" / result.output))[..., ::-1]
+    np.testing.assert_array_equal(delivered, np.rint(finished.source / 257).astype(np.uint8))
+
+
+def test_a_photo_that_fails_every_check_is_delivered_plain_with_warnings(listing: Path, tmp_path: Path):
+    recipe = Recipe(check=Check(structure=1.0))
+    result = develop(only_shot(listing), recipe, tmp_path / "out")
+    assert result.status == "delivered"
+    assert result.strength == 0.0
+    assert Code.RETRIES_EXHAUSTED.name in result.warnings
+    assert Code.SSIM_LOW.name in result.warnings
+
+
+def test_or_goes_to_quarantine_with_its_best_attempt_and_worst_crop(listing: Path, tmp_path: Path):
+    recipe = Recipe(check=Check(structure=1.0, on_fail="quarantine"))
+    shot = only_shot(listing)
+    result = develop(shot, recipe, tmp_path / "out")
+    folder = tmp_path / "out" / "quarantine" / shot.listing / shot.name
+    assert result.status == "quarantined"
+    failure = json.loads((folder / "failure.json").read_text())
+    assert failure["code"] == Code.RETRIES_EXHAUSTED.name
+    assert shot.name in failure["message"]
+    assert failure["sources"] == list(shot.sources)
+    assert cv2.imread(str(folder / "best_attempt.jpg")) is not None
+    assert cv2.imread(str(folder / "worst_crop.jpg")) is not None
+    assert not (tmp_path / "out" / "delivered").exists()
+
+
+def test_a_file_that_vanished_is_a_failure_that_names_it(listing: Path, tmp_path: Path):
+    shot = only_shot(listing)
+    Path(shot.sources[1]).unlink()
+    result = develop(shot, Recipe(), tmp_path / "out")
+    assert result.status == "quarantined"
+    assert result.code == Code.UNREADABLE.name
+    assert Path(shot.sources[1]).name in result.failure["message"]
+
+
+def test_sixteen_bit_output_has_more_than_256_levels(listing: Path, tmp_path: Path):
+    recipe = Recipe(deliver=Deliver(format="tiff", depth=16))
+    result = develop(only_shot(listing), recipe, tmp_path / "out")
+    picture = cv2.imread(str(tmp_path / "out" / result.output), cv2.IMREAD_UNCHANGED)
+    assert picture.dtype == np.uint16
+    assert len(np.unique(picture)) > 5000
+
+
+def test_lower_strength_stays_closer_to_the_merge(listing: Path):
+    shot = only_shot(listing)
+    distance = []
+    for strength in (0.3, 1.0):
+        recipe = Recipe(light=Light(strength=strength))
+        surveyed = survey(shot, recipe)
+        finished = finish(surveyed, plan(surveyed, recipe), recipe)
+        distance.append(np.abs(finished.source / 257 - finished.picture).mean())
+    assert distance[0] < distance[1]
+
+
+def test_developing_needs_no_ray():
+    code = "import sys, pipeline.develop; sys.exit('ray' in sys.modules or 'torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
