@@ -41,7 +41,7 @@ format: $(READY)
 	$(BIN)/ruff format .
 
 bench: $(READY)
-	$(BIN)/python -m benchmarks.speed.edit
+	$(BIN)/python -m benchmarks.speed.main_job
 
 clean:
 	rm -rf .venv demo-output .pytest_cache .ruff_cache .hypothesis

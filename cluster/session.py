@@ -7,10 +7,12 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import tempfile
 import threading
+import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import ray
@@ -21,6 +23,9 @@ from pipeline.codes import SettingsError
 _MEMORY_SHARE = 0.85
 _LONGEST_TEMP = 24
 """Ray puts sockets up to 66 characters below its folder, ours is named with 17, and a socket's path may have 107."""
+
+_MARK = "SUNROOM_SESSION"
+_LAST_SECONDS = 5.0
 
 _TOKEN = os.environ.get("RAY_AUTH_TOKEN") or secrets.token_hex(32)
 """One for the life of this process, because Ray keeps the first token it has seen."""
@@ -46,6 +51,7 @@ def session(settings: Settings) -> Generator[None]:
     """
     logging.getLogger("ray").setLevel(logging.ERROR)
     if settings.address:
+        _check_reachable(settings.address)
         try:
             ray.init(address=settings.address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, ValueError, RuntimeError) as error:
@@ -58,7 +64,7 @@ def session(settings: Settings) -> Generator[None]:
         return
     folder = _temporary_folder()
     on_sigterm = signal.getsignal(signal.SIGTERM)
-    with _environment({**_QUIET, "RAY_AUTH_TOKEN": _TOKEN}):
+    with _environment({**_QUIET, "RAY_AUTH_TOKEN": _TOKEN, _MARK: folder.name}):
         try:
             ray.init(
                 address="local",
@@ -76,12 +82,48 @@ def session(settings: Settings) -> Generator[None]:
             yield
         finally:
             ray.shutdown()
+            _outlive(folder.name)
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_reachable(address: str) -> None:
+    """Ask the port before Ray does, which would go on asking for minutes."""
+    host, colon, port = address.rpartition(":")
+    if "://" in address or not (address == "auto" or (colon and port.isdigit())):
+        raise SettingsError(f"--address {address}: give host:port of the cluster's head node, as in 10.0.0.1:6379")
+    if address == "auto":
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except OSError as error:
+        raise SettingsError(f"--address {address}: no Ray cluster answers there: {error}") from None
 
 
 def _temporary_folder() -> Path:
     base = tempfile.gettempdir()
     return Path(tempfile.mkdtemp(prefix="sunroom-", dir=base if len(base) <= _LONGEST_TEMP else "/tmp"))
+
+
+def _outlive(mark: str) -> None:
+    """Return when no process that carries the mark is left; Ray does not wait for its workers, and may overlook one."""
+    patience = time.monotonic() + _LAST_SECONDS
+    while pids := _marked(mark):
+        if time.monotonic() > patience:
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        time.sleep(0.05)
+
+
+def _marked(mark: str) -> list[int]:
+    """Living processes, other than this one, started with `mark` in their environment; none where /proc is absent."""
+    text = f"{_MARK}={mark}".encode()
+    found: list[int] = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if text in (folder / "environ").read_bytes().split(b"\0") and int(folder.name) != os.getpid():
+                found.append(int(folder.name))
+    return found
 
 
 @contextmanager

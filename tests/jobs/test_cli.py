@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from PIL import Image, ImageFilter
 from typer.testing import CliRunner
 
 from jobs.cli import app
@@ -40,9 +42,8 @@ def test_help_names_every_verb_and_the_exit_codes() -> None:
     ],
 )
 def test_wrong_settings_leave_with_2_and_one_line_that_names_them(
-    photo: object, tmp_path: Path, arguments: list[str], named: str
+    photo: Any, tmp_path: Path, arguments: list[str], named: str
 ) -> None:
-    assert callable(photo)
     photo("in/a.jpg")
 
     code, out, err = _run("edit", tmp_path / "in", tmp_path / "out", *arguments)
@@ -73,8 +74,7 @@ def test_a_source_without_photos_leaves_with_2(tmp_path: Path) -> None:
     assert "notes.txt" in err
 
 
-def test_plan_shows_groups_reasons_and_time_and_writes_nothing(photo: object, tmp_path: Path) -> None:
-    assert callable(photo)
+def test_plan_shows_groups_reasons_and_time_and_writes_nothing(photo: Any, tmp_path: Path) -> None:
     photo("in/villa/a.jpg")
     photo("in/villa/b.jpg", seed=1)
     (tmp_path / "in" / "villa" / "broken.jpg").write_bytes(b"")
@@ -110,3 +110,32 @@ def test_the_recipe_schema_describes_the_bounds() -> None:
     assert code == 0
     assert json.loads(out)["$defs"]["Light"]["properties"]["strength"]["maximum"] == 1
     assert "default" in _run("recipe", "--list")[1].split()
+
+
+def test_qc_passes_a_gentle_edit_and_fails_a_damaged_one(samples: Path, tmp_path: Path) -> None:
+    before = samples / "tower_front" / "tower_front.jpg"
+    picture = Image.open(before)
+    picture.point(lambda v: min(255, round(v * 1.1))).save(tmp_path / "gentle.png")
+    picture.filter(ImageFilter.GaussianBlur(4)).save(tmp_path / "damaged.png")
+
+    gentle, out, _ = _run("qc", before, tmp_path / "gentle.png", "--json")
+    damaged, told, _ = _run("qc", before, tmp_path / "damaged.png")
+
+    assert (gentle, json.loads(out)["passed"]) == (0, True)
+    assert damaged == 3
+    assert "SSIM_LOW" in told
+
+
+def test_qc_pairs_folders_by_name_and_names_what_cannot_be_compared(photo: Any, tmp_path: Path) -> None:
+    for folder in ("before", "after"):
+        photo(f"{folder}/villa/a.jpg")
+    photo("before/villa/b.jpg", seed=1)
+    photo("after/villa/b.jpg", seed=1, size=(300, 200))
+    photo("before/only here.jpg", seed=2)
+
+    code, out, _ = _run("qc", tmp_path / "before", tmp_path / "after", "--json")
+
+    assert code == 3
+    assert [(p["passed"], p["codes"]) for p in json.loads(out)["photos"]] == [(True, []), (False, ["SIZE_MISMATCH"])]
+    assert _run("qc", tmp_path / "before", tmp_path / "nowhere")[0] == 2
+    assert _run("qc", tmp_path / "before", tmp_path / "after" / "villa" / "a.jpg")[0] == 2
