@@ -20,7 +20,7 @@ from pipeline.check.judge import Verdict, judge, worst_crop
 from pipeline.check.metrics import Figures, compare
 from pipeline.codes import Code, PhotoError
 from pipeline.deliver.outcome import deliver_picture, provenance_plane, quarantine, record
-from pipeline.edit import balance, light
+from pipeline.edits import balance, light
 from pipeline.merge.shot import aligned_merge, refined_merge
 from pipeline.merge.tiles import Runner, run_here
 from pipeline.photo import Image, Result, Shot

@@ -343,7 +343,7 @@ def test_neither_develop_nor_edit_loads_ray(samples: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("first", ["import pipeline.develop", "from pipeline.edit import light", "import pipeline"])
+@pytest.mark.parametrize("first", ["import pipeline.develop", "from pipeline.edits import light", "import pipeline"])
 def test_edit_is_the_function_whatever_was_imported_before(first: str) -> None:
     assert (
         run_python(
@@ -351,10 +351,10 @@ def test_edit_is_the_function_whatever_was_imported_before(first: str) -> None:
         {first}
         import pipeline
         from pipeline import edit, Recipe
-        from pipeline.edit import balance
+        from pipeline.edits import balance
         from pipeline import edit as again
         print(edit is again is pipeline.edit, edit.__module__, balance.plan.__module__, Recipe.__name__)
         """
         )
-        == "True pipeline.notebook pipeline.edit.balance Recipe"
+        == "True pipeline.notebook pipeline.edits.balance Recipe"
     )

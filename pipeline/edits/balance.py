@@ -26,6 +26,7 @@ _SIGMA_WARMTH, _SIGMA_TINT = 0.60, 0.10
 _WARM_AXIS = np.array([0.62, -0.78])
 """Direction of the Planckian locus in (log R/G, log B/G) around daylight: warmer light has more red and less blue."""
 _KEPT_WARMTH = 0.05
+_LEAST_TRUST = 0.75
 _GAIN = (0.4, 2.6)
 _CURVE = 256
 
@@ -77,7 +78,9 @@ def illuminant(proxy: Field) -> NDArray[np.float64]:
     found = np.array([axis[peak[0]], axis[peak[1]]])
     near = np.exp(-0.5 * np.sum((votes - found) ** 2, axis=1) / 0.06**2) * weights
     found = (votes * near[:, None]).sum(axis=0) / max(float(near.sum()), 1e-9)
-    return _bounded(found)
+    # Wood and painted walls vote for themselves; edges then disagree, and the correction is held back.
+    trust = _LEAST_TRUST + (1 - _LEAST_TRUST) * np.exp(-np.sum((found - edge) ** 2) / 0.3**2)
+    return _bounded(found * trust)
 
 
 def _bounded(chroma: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rooms import encode, radiance
 
-from pipeline.edit.balance import gains_of, illuminant, plan
+from pipeline.edits.balance import gains_of, illuminant, plan
 from pipeline.plan import Tone
 from pipeline.recipe import Balance
 from pipeline.render.tone import shown_after

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rooms import encode, radiance
 
-from pipeline.edit.light import Exposure, plan, roll_off, solve
+from pipeline.edits.light import Exposure, plan, roll_off, solve
 from pipeline.recipe import Light
 from pipeline.render.tone import shown_after
 from pipeline.see.scene import Seen, look
