@@ -98,13 +98,13 @@ class Check(Panel):
     """Limits of the comparison with the merged source, and what happens beyond them."""
 
     structure: float = Field(
-        default=0.75, ge=0, le=1, description="lowest structure of any block once the local tone change is taken out"
+        default=0.72, ge=0, le=1, description="lowest structure of any block once the local tone change is taken out"
     )
     colour: float = Field(
-        default=0.8, gt=0, description="highest colour drift of any region (OKLab a, b x100 at the lightness of white)"
+        default=0.9, gt=0, description="highest colour drift of any region (OKLab a, b x100 at the lightness of white)"
     )
     edges: float = Field(
-        default=0.55, ge=0, le=1, description="lowest share of edges kept, and not invented, in any block"
+        default=0.45, ge=0, le=1, description="lowest share of edges kept, and not invented, in any block"
     )
     attempts: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
         default=(1.0, 0.6, 0.35), min_length=1, description="strengths tried in turn, then merge and geometry only"

@@ -54,15 +54,32 @@ class Drift:
     weights: NDArray[np.float32]
 
 
-def reduced(image: Image) -> FloatImage:
-    """Area means (sRGB-encoded 0..1) at a long side of about 320 pixels; rests of less than a step are cut off."""
+@dataclass(frozen=True, slots=True)
+class Reduced:
+    """A picture at a long side of about 320 pixels.
+
+    encoded: (h, w, 3) float32 area means, sRGB-encoded 0..1. usable: (h, w) float32, 1 where colour can be judged, 0
+    where pixels are clipped or near black.
+    """
+
+    encoded: FloatImage
+    usable: FloatImage
+
+
+def reduced(image: Image) -> Reduced:
+    """Area means over whole steps; rests of less than a step are cut off."""
     step = max(1, round(max(image.shape) / _LONG))
-    peak = np.float32(1 / (255 if image.dtype == np.uint8 else 65535))
-    if step > 6:
-        # Rounded means would shift the channel ratios of dark pixels, so the last step of 4 is done in float.
-        image = _binned(image, round(step / 4))
-        step = 4
-    return _binned(image.astype(np.float32) * peak, step)
+    full = 255 if image.dtype == np.uint8 else 65535
+    # Rounded means would shift the channel ratios of dark pixels, so the last step of 4 is done in float.
+    first = round(step / 4) if step > 6 else 1
+    last = 4 if step > 6 else step
+    encoded = _binned(_binned(image, first).astype(np.float32) * np.float32(1 / full), last)
+    sparse = image[::first, ::first]
+    inside = cv2.inRange(sparse, (full // 120,) * 3, (full * 249 // 255,) * 3)
+    unclipped = _ramp(_binned(inside.astype(np.float32) * np.float32(1 / 255), last), 0.5, 0.95)
+    height, width = encoded.shape[:2]
+    usable = _ramp(encoded.min(2), 0.02, 0.08) * _ramp(1 - encoded.max(2), 0.02, 0.12) * unclipped[:height, :width]
+    return Reduced(encoded, usable)
 
 
 def _binned(image: np.ndarray, step: int) -> np.ndarray:
@@ -87,14 +104,14 @@ def oklab(light: FloatImage) -> FloatImage:
     return cv2.transform(np.cbrt(cv2.transform(light, _CONES)), _LAB).astype(np.float32)
 
 
-def drift(source: FloatImage, result: FloatImage) -> tuple[Drift, Drift]:
-    """Drift between two reduced pictures of one size, (h, w, 3) sRGB-encoded 0..1.
+def drift(source: Reduced, result: Reduced) -> tuple[Drift, Drift]:
+    """Drift between two reduced pictures of one size.
 
     Brightness may be lifted locally after the tone curve or before it. One model cannot hold both, so two are fitted,
     with the curve on the source's values and with its inverse on the result's; what either explains is no drift.
     """
-    usable = _usable(source) * _usable(result)
-    x, y = linear(source), linear(result)
+    usable = source.usable * result.usable
+    x, y = linear(source.encoded), linear(result.encoded)
     logs_x, logs_y = _logs(x), _logs(y)
     step = max(1, round(np.sqrt(usable.size / 5000)))
     picked = (slice(step // 2, None, step), slice(step // 2, None, step))
@@ -104,7 +121,7 @@ def drift(source: FloatImage, result: FloatImage) -> tuple[Drift, Drift]:
     if good.sum() < 32:
         nothing = _blocks(np.zeros((*usable.shape, 2), np.float32), np.zeros_like(usable))
         return nothing, nothing
-    bright = _ramp(result.max(2), 0.72, 0.92)[..., None]
+    bright = _ramp(result.encoded.max(2), 0.72, 0.92)[..., None]
     fit = Fit.of(*(v[good].astype(np.float64) for v in (*sample, weights)))
     first, second = fit.expected(logs_x, logs_y, _basis(x, y))
     return _blocks(_left(first, y, bright), usable), _blocks(_left(second, y, bright), usable)
@@ -134,11 +151,6 @@ def _ramp(values: FloatImage, low: float, high: float) -> FloatImage:
     return np.clip((values - np.float32(low)) / np.float32(high - low), 0, 1)
 
 
-def _usable(encoded: FloatImage) -> FloatImage:
-    """1 where no channel is near black or clipped, falling to 0."""
-    return _ramp(encoded.min(2), 0.02, 0.08) * _ramp(1 - encoded.max(2), 0.02, 0.12)
-
-
 def _logs(light: FloatImage) -> FloatImage:
     """Linear light in EV below white."""
     return np.log2(np.maximum(light, 1e-4)).astype(np.float32)
@@ -160,13 +172,13 @@ def _blocks(left: FloatImage, usable: FloatImage) -> Drift:
     return Drift((sums / np.maximum(weights, 1e-3)[..., None]).astype(np.float32), weights.astype(np.float32))
 
 
-def declared(source: FloatImage, tones: Sequence[Tone]) -> FloatImage:
+def declared(source: Reduced, tones: Sequence[Tone]) -> Reduced:
     """The reduced source after what `tones` may do: their curves, and of their fields the part all channels share.
 
     Curves are global. A field's own colour is not applied, so a declared local cast is drift like any other.
     """
-    picture = source
-    height, width = source.shape[:2]
+    picture = source.encoded
+    height, width = picture.shape[:2]
     for tone in tones:
         if tone.curve is not None:
             at = np.linspace(0, 1, len(tone.curve))
@@ -176,4 +188,4 @@ def declared(source: FloatImage, tones: Sequence[Tone]) -> FloatImage:
             gain, offset = (luminance(f)[..., None] for f in (tone.gain, tone.offset))
             both = cv2.resize(np.concatenate([gain, offset], 2), (width, height), interpolation=cv2.INTER_LINEAR)
             picture = np.clip(both[..., :1] * picture + both[..., 1:], 0, 1)
-    return picture
+    return Reduced(picture, source.usable)

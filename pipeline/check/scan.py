@@ -23,8 +23,9 @@ _WINDOW = 7
 _SAMPLES = _WINDOW * _WINDOW
 C1 = (0.01 * 255) ** 2
 C2 = (0.03 * 255) ** 2
-# (strong, weak) steps in grey levels: an edge as strong as the first must find one at least as strong as the second.
-TIERS = ((8, 3), (28, 10))
+# Steps in grey levels. An edge of at least _STRONG (or a quarter of it) must find one of at least `weak` near it.
+_STRONG = 32
+_TIERS = ((2, 3), (0, 11))
 _MAX_GAIN = 8.0
 
 Gray = NDArray[np.uint8] | NDArray[np.float32]
@@ -212,27 +213,31 @@ def _cells(values: np.ndarray) -> Grid:
     rows, columns = values.shape[0] // CELL, values.shape[1] // CELL
     if not rows or not columns:
         return np.zeros((rows, columns), np.float32)
-    whole = values[: rows * CELL, : columns * CELL]
-    return cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA).astype(np.float32, copy=False)
+    means = values[: rows * CELL, : columns * CELL]
+    for scale in (4, 2, 1):  # cv2 is four times as fast in halves as in one step
+        means = cv2.resize(means, (columns * scale, rows * scale), interpolation=cv2.INTER_AREA)
+    return means.astype(np.float32, copy=False)
 
 
 def _edges(x: Bytes, y: Bytes, gain: Grid, tile: Tile) -> Grid:
     """Edges of the result, those found in the source, edges of the source, those kept: (4, h, w) pixels per cell."""
-    counts = np.zeros((4, *gain.shape), np.float32)
     if not gain.size:
-        return counts
+        return np.zeros((4, *gain.shape), np.float32)
     (ridge_x, bits_x), (ridge_y, bits_y) = _ridges(x), _ridges(y)
-    for strong, weak in TIERS:
-        # Thresholds follow the gain upwards only: below 1 the result's own noise (rounding, JPEG) sets the limit.
-        new = cv2.compare(ridge_y, _enlarge(strong * np.maximum(gain, 1), tile), cv2.CMP_GE)
-        old = cv2.compare(ridge_x, _enlarge(strong / np.minimum(gain, 1), tile), cv2.CMP_GE)
+    # Thresholds follow the gain upwards only: below 1 the result's own noise (rounding, JPEG) sets the limit.
+    least_y = _enlarge(_STRONG * np.maximum(gain, 1), tile)
+    least_x = _enlarge(_STRONG / np.minimum(gain, 1), tile)
+    counts = [np.zeros_like(x) for _ in range(4)]
+    for lower, weak in _TIERS:
+        new = cv2.compare(ridge_y, least_y >> lower, cv2.CMP_GE)
+        old = cv2.compare(ridge_x, least_x >> lower, cv2.CMP_GE)
         near_x = _spread(bits_x & _at_least(ridge_x, weak))
         near_y = _spread(bits_y & _at_least(ridge_y, weak))
         found = new & _at_least(bits_y & near_x, 1)
         kept = old & _at_least(bits_x & near_y, 1)
-        for i, mask in enumerate((new, found, old, kept)):
-            counts[i] += np.rint(_cells(tile.inner(mask, tile.own)) * (CELL * CELL / 255))
-    return counts
+        for count, mask in zip(counts, (new, found, old, kept), strict=True):
+            np.add(count, mask >> 1, out=count)
+    return np.stack([np.rint(_cells(tile.inner(c, tile.own)) * (CELL * CELL / 127)) for c in counts])
 
 
 def _at_least(values: Bytes, limit: int) -> Bytes:

@@ -76,14 +76,16 @@ def _curve(cells: Cells) -> Grid:
     """Median slope of textured cells over 16 bands of brightness, interpolated to every cell."""
     textured = cells.var_source > _NOISE
     slopes = cells.covariance / np.maximum(cells.var_source, 1e-3)
-    band = np.clip(cells.mean * (_LEVELS / 256), 0, _LEVELS - 1).astype(np.uint8)
+    # Bands are even in the square root: curves are steepest near black.
+    place = np.sqrt(cells.mean * (1 / 256)) * _LEVELS
+    band = np.clip(place, 0, _LEVELS - 1).astype(np.uint8)
     centres: list[float] = []
     medians: list[float] = []
     for level in range(_LEVELS):
         here = slopes[textured & (band == level)]
         if here.size >= 20:
-            centres.append((level + 0.5) * 256 / _LEVELS)
+            centres.append(level + 0.5)
             medians.append(float(np.median(here)))
     if not centres:
         return np.ones_like(cells.mean)
-    return np.clip(np.interp(cells.mean, centres, medians), 0.1, _STEEPEST).astype(np.float32)
+    return np.clip(np.interp(place, centres, medians), 0.1, _STEEPEST).astype(np.float32)
