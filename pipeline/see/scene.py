@@ -26,5 +26,8 @@ def look(proxy: Field) -> Seen:
     """One glance at (h, w, 3) float32 0..1, sRGB-encoded."""
     scale = min(1.0, 512 / max(proxy.shape[:2]))
     small = cv2.resize(proxy.astype(np.float32), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    dark = float(np.mean(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY) < 0.12))
-    return Seen(night=min(max((dark - 0.1) / 0.25, 0.0), 1.0))
+    luma = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+    # Much black and little light: dark trees before a day's sky are no night.
+    black = min(max((float(np.mean(luma < 0.12)) - 0.1) / 0.25, 0.0), 1.0)
+    dim = min(max((0.66 - float(np.percentile(luma, 75))) / 0.1, 0.0), 1.0)
+    return Seen(night=black * dim)
