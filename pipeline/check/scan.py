@@ -23,9 +23,9 @@ _WINDOW = 7
 _SAMPLES = _WINDOW * _WINDOW
 C1 = (0.01 * 255) ** 2
 C2 = (0.03 * 255) ** 2
-# Steps in grey levels. An edge of at least _STRONG (or a quarter of it) must find one of at least `weak` near it.
-_STRONG = 32
-_TIERS = ((2, 3), (0, 11))
+# Steps in grey levels: an edge of at least _STRONG must find one of at least _WEAK_STRONG near it, and one of a quarter
+# of _STRONG one of at least _WEAK.
+_STRONG, _WEAK_STRONG, _WEAK = 32, 11, 3
 _MAX_GAIN = 8.0
 
 Gray = NDArray[np.uint8] | NDArray[np.float32]
@@ -227,14 +227,13 @@ def _edges(x: Bytes, y: Bytes, gain: Grid, tile: Tile) -> Grid:
     # Thresholds follow the gain upwards only: below 1 the result's own noise (rounding, JPEG) sets the limit.
     least_y = _enlarge(_STRONG * np.maximum(gain, 1), tile)
     least_x = _enlarge(_STRONG / np.minimum(gain, 1), tile)
+    near_x, near_y = _near(ridge_x, bits_x), _near(ridge_y, bits_y)
     counts = [np.zeros_like(x) for _ in range(4)]
-    for lower, weak in _TIERS:
+    for half, lower in enumerate((2, 0)):
         new = cv2.compare(ridge_y, least_y >> lower, cv2.CMP_GE)
         old = cv2.compare(ridge_x, least_x >> lower, cv2.CMP_GE)
-        near_x = _spread(bits_x & _at_least(ridge_x, weak))
-        near_y = _spread(bits_y & _at_least(ridge_y, weak))
-        found = new & _at_least(bits_y & near_x, 1)
-        kept = old & _at_least(bits_x & near_y, 1)
+        found = new & _at_least((near_x >> np.uint8(4 * half)) & bits_y, 1)
+        kept = old & _at_least((near_y >> np.uint8(4 * half)) & bits_x, 1)
         for count, mask in zip(counts, (new, found, old, kept), strict=True):
             np.add(count, mask >> 1, out=count)
     return np.stack([np.rint(_cells(tile.inner(c, tile.own)) * (CELL * CELL / 127)) for c in counts])
@@ -275,12 +274,13 @@ def _ridges(gray: Bytes) -> tuple[Bytes, Bytes]:
     return step & peak, (sideways & (left + np.uint8(1))) | (upright & ((up << 2) + np.uint8(4)))
 
 
-def _spread(bits: Bytes) -> Bytes:
-    """Bits within 2 pixels (a 5x5 square)."""
-    wide = bits.copy()
+def _near(ridge: Bytes, bits: Bytes) -> Bytes:
+    """Directions of edges within 2 pixels (a 5x5 square): the weak tier in the low bits, the strong one in the high."""
+    wide = (bits & _at_least(ridge, _WEAK)) | ((bits << np.uint8(4)) & _at_least(ridge, _WEAK_STRONG))
+    own = wide.copy()
     for step in (1, 2):
-        wide[:, step:] |= bits[:, :-step]
-        wide[:, :-step] |= bits[:, step:]
+        wide[:, step:] |= own[:, :-step]
+        wide[:, :-step] |= own[:, step:]
     tall = wide.copy()
     for step in (1, 2):
         tall[step:] |= wide[:-step]
