@@ -8,7 +8,7 @@ picture is that base plus the weighted fine detail of every exposure:
 so that full-resolution work is a few multiply-adds per pixel, tile by tile. Two things go beyond the paper:
 
 - **tone order**: plain fusion renders a window view darker than the wall beside it although it is several EV brighter.
-  The base is bounded by a monotone curve of the scene's radiance (scene.py), by an edge-aware gain.
+  The base is raised there by an edge-aware gain (order.py).
 - **shoulder**: Mertens' base leaves the range of the display and clips. What exceeds it is rolled off (Reinhard et al.,
   2002, extended operator) towards the local white, which keeps true white at white.
 """
@@ -57,8 +57,8 @@ class Fusion:
 
 
 def reduction(pixels: int) -> int:
-    """The factor by which exposures are reduced for the base: 4 for photos of 12 MP and more, 2 from 3 MP, else 1."""
-    return 4 if pixels >= 12e6 else 2 if pixels >= 3e6 else 1
+    """The factor by which exposures are reduced for the base: 4 for photos of 12 MP and more, else 2."""
+    return 4 if pixels >= 12e6 else 2
 
 
 def prepare(

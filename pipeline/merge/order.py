@@ -18,7 +18,7 @@ _BLACK = 2.0**-14
 _BINS = 64
 _HALF_BAND = 0.5
 _SLOPE = 3.0
-_DARKEN, _BRIGHTEN = 0.8, 1.3
+_BRIGHTEN = 1.3
 _BRIGHT_ENOUGH = 215.0
 
 
@@ -79,13 +79,12 @@ _TRUST = np.clip(np.minimum(np.arange(256) - 8, 250 - np.arange(256)) / 60, 0, 1
 
 
 def keep_tone_order(base: Array, radiance: Array) -> NDArray[np.float32]:
-    """A gain that bounds `base` by a monotone curve of the scene's radiance.
+    """A gain that raises what `base` shows too dark for its radiance.
 
-    With both low-passed at 1 % of the long side, base is moved towards [g(r - 1/2 EV), g(r + 1/2 EV)] of a rising curve
-    g: inside it no two places at least 1 EV apart are in inverted order. g is the rising envelope of the base, so that
-    brighter places are raised rather than darker ones lowered. Only places brighter than the median are moved
-    (window views, lamps, sunlit patches) and by a bounded gain, because the radiance of blacks is mostly noise and
-    texture must keep the contrast that the exposures show. The gain is made edge-aware by a guided filter (He et al.,
+    With both low-passed at 1 % of the long side, base is raised towards g(r - 1/2 EV), where g is the rising envelope of
+    base over radiance: at it, no place is darker than one at least 1 EV below it. Only places brighter than the median
+    are raised (window views, lamps, sunlit patches), and by a bounded gain, because the radiance of blacks is mostly
+    noise and texture must keep the contrast that the exposures show. The gain is made edge-aware by a guided filter (He et al.,
     2013) with the radiance as guide.
 
     Parameters
@@ -111,8 +110,7 @@ def keep_tone_order(base: Array, radiance: Array) -> NDArray[np.float32]:
         return np.ones((height, width), np.float32)
     centres, curve = _rising_envelope(b, f, low, high)
     floor = np.minimum(np.interp(b - _HALF_BAND, centres, curve), _BRIGHT_ENOUGH).astype(np.float32)
-    ceiling = np.interp(b + _HALF_BAND, centres, curve).astype(np.float32)
-    gain = np.clip(np.clip(f, floor, ceiling) / f, _DARKEN, _BRIGHTEN)
+    gain = np.clip(floor / f, 1, _BRIGHTEN)
     gain = 1 + (gain - 1) * np.clip(b - np.median(b), 0, 1)
     a, c = _guided(r, gain.astype(np.float32), radius=max(round(0.03 * max(size)), 2), eps=0.02)
     slope = cv2.resize(a, (width, height), interpolation=cv2.INTER_LINEAR)

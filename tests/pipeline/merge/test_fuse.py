@@ -108,4 +108,4 @@ def test_order_of_a_consistent_picture_is_left_alone():
 
 
 def test_reduction_grows_with_the_picture():
-    assert [reduction(p) for p in (1_000_000, 4_000_000, 45_000_000)] == [1, 2, 4]
+    assert [reduction(p) for p in (1_000_000, 9_000_000, 45_000_000)] == [2, 2, 4]
