@@ -81,11 +81,11 @@ _TRUST = np.clip(np.minimum(np.arange(256) - 8, 250 - np.arange(256)) / 60, 0, 1
 def keep_tone_order(base: Array, radiance: Array) -> NDArray[np.float32]:
     """A gain that raises what `base` shows too dark for its radiance.
 
-    With both low-passed at 1 % of the long side, base is raised towards g(r - 1/2 EV), where g is the rising envelope of
-    base over radiance: at it, no place is darker than one at least 1 EV below it. Only places brighter than the median
-    are raised (window views, lamps, sunlit patches), and by a bounded gain, because the radiance of blacks is mostly
-    noise and texture must keep the contrast that the exposures show. The gain is made edge-aware by a guided filter (He et al.,
-    2013) with the radiance as guide.
+    With both low-passed at 1 % of the long side, base is raised towards g(r - 1/2 EV), where g is the rising envelope
+    of base over radiance: at it, no place is darker than one at least 1 EV below it. Only places brighter than the
+    median are raised (window views, lamps, sunlit patches), and by a bounded gain, because the radiance of blacks is
+    mostly noise and texture must keep the contrast that the exposures show. The gain is made edge-aware by a guided
+    filter (He et al., 2013) with the radiance as guide.
 
     Parameters
     ----------
