@@ -55,8 +55,8 @@ def raw_settings(reference: Header) -> RawSettings:
         As decode_linear.
     """
     with _opened(reference) as raw:
-        balance = _white_balance(raw)
         preview = _preview(raw)
+        balance = _white_balance(raw, preview)
     draft = RawSettings(balance, tuple(base_curve().tolist()))
     if preview is None:
         return draft
@@ -173,12 +173,35 @@ def _opened(header: Header) -> Generator[rawpy.RawPy]:
         raise PhotoError(Code.UNREADABLE, f"{header.path}: {error.strerror or error}") from None
 
 
-def _white_balance(raw: rawpy.RawPy) -> tuple[float, float, float, float]:
-    """As shot; daylight for this camera where the file does not tell. The second green follows the first."""
-    for red, green, blue, _ in (raw.camera_whitebalance, raw.daylight_whitebalance):
-        if min(red, green, blue) > 0:
-            return red / green, 1.0, blue / green, 1.0
-    return 1.0, 1.0, 1.0, 1.0
+def _white_balance(raw: rawpy.RawPy, preview: NDArray[np.float32] | None) -> tuple[float, float, float, float]:
+    """As shot; where the file does not tell, what made the preview's greys grey; else daylight for this camera."""
+    red, green, blue, _ = raw.camera_whitebalance
+    if min(red, green, blue) <= 0:
+        found = None if preview is None else _balance_of_greys(raw, preview)
+        red, green, blue = found or raw.daylight_whitebalance[:3]
+    return (red / green, 1.0, blue / green, 1.0) if min(red, green, blue) > 0 else (1.0, 1.0, 1.0, 1.0)
+
+
+def _balance_of_greys(raw: rawpy.RawPy, preview: NDArray[np.float32]) -> tuple[float, float, float] | None:
+    """Multipliers under which the sensor's own colours are grey where the preview is; None if it has too few greys."""
+    own = raw.postprocess(
+        user_wb=[1.0, 1.0, 1.0, 1.0],
+        output_color=rawpy.ColorSpace.raw,
+        half_size=True,
+        gamma=(1, 1),
+        output_bps=16,
+        no_auto_bright=True,
+        adjust_maximum_thr=0,
+        user_flip=0,
+    )
+    shown = _small(preview)
+    size = (shown.shape[1], shown.shape[0])
+    light: NDArray[np.float32] = cv2.resize(own.astype(np.float32) / 65535, size, interpolation=cv2.INTER_AREA)
+    grey = (np.ptp(shown, axis=2) < 0.06) & (shown.max(axis=2) < 0.85) & (light.min(axis=2) > 0.002)
+    if np.count_nonzero(grey) < 0.002 * grey.size:
+        return None
+    red, green, blue = np.median(light[grey] / light[grey][:, 1:2], axis=0)
+    return float(green / red), 1.0, float(green / blue)
 
 
 def _preview(raw: rawpy.RawPy) -> NDArray[np.float32] | None:
