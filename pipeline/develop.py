@@ -180,7 +180,7 @@ def deliver(
         reasons = "; ".join(rejected.verdict.reasons)
         error = PhotoError(Code.RETRIES_EXHAUSTED, f"{shot.sources[shot.reference]}: {reasons}")
         if recipe.check.on_fail == "quarantine":
-            crop = worst_crop(rejected.source, rejected.picture, rejected.figures)
+            crop = worst_crop(rejected.source, rejected.picture, rejected.figures, limits=recipe.check)
             evidence = {"best_attempt": rejected.picture, "worst_crop": crop}
             qc = rejected.figures.to_dict()
             attempts = rejected.attempts
