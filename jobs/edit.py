@@ -35,7 +35,7 @@ from pipeline.codes import SettingsError
 from pipeline.deliver.gallery import write_report
 from pipeline.photo import Result
 from pipeline.read.groups import write as write_groups
-from pipeline.read.shots import FailedShot, Found, find_shots
+from pipeline.read.shots import Found, find_shots
 from pipeline.recipe import Recipe
 from pipeline.stream import Pool, Task, alone, predicted_seconds, stream
 
@@ -79,7 +79,7 @@ def edit(job: Job, settings: Settings, watcher: Watcher | None = None, stop: Sto
         watcher.note(f"reading {job.source}")
         found = survey(job.source, job.recipe, listing_depth=job.listing_depth, groups=job.groups)
         tasks = numbered(found)
-        refused = [refusal(f) for f in found.failures]
+        refused = [Result.quarantined(f.shot, f.failure) for f in found.failures]
         ledger.begin(run, recipe=fingerprint, source=str(job.source.resolve()), form=job.recipe.to_yaml())
         ledger.keep_only((t.shot.id for t in tasks), fingerprint)
         write_groups(job.destination / "groups.yaml", found.shots, job.source)
@@ -134,21 +134,6 @@ def numbered(found: Found) -> list[Task]:
         seen[shot.listing] += 1
         tasks.append(Task(shot, seen[shot.listing]))
     return tasks
-
-
-def refusal(failed: FailedShot) -> Result:
-    """The quarantined result of a file that never became a shot to work on."""
-    shot, failure = failed.shot, failed.failure
-    return Result(
-        shot.id,
-        shot.listing,
-        shot.name,
-        shot.sources,
-        "quarantined",
-        code=failure.code,
-        warnings=shot.warnings,
-        failure=failure.to_dict(),
-    )
 
 
 def _developed(tasks: Sequence[Task], job: Job, settings: Settings, watcher: Watcher, stop: Stop) -> Iterator[Result]:

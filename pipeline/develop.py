@@ -80,20 +80,29 @@ class Finished:
 def develop(shot: Shot, recipe: Recipe, destination: Path, *, sequence: int = 0, threads: int = 1) -> Result:
     """Files of one shot to delivered pictures below `destination`, or to its quarantine. Never raises."""
     clock = Clock()
-    name = shot.sources[shot.reference]
     try:
         surveyed = survey(shot, recipe, clock, threads=threads)
         drawn = plan(surveyed, recipe, clock)
         finished = finish(surveyed, drawn, recipe, clock, threads=threads)
         return deliver(finished, surveyed, shot, recipe, destination, clock=clock, sequence=sequence)
-    except PhotoError as known:
-        error = known
-    except MemoryError:
-        error = PhotoError(Code.OOM, f"{name}: not enough memory for {shot.pixels / 1e6:.0f} MP")
-    except Exception as bug:
-        _log.exception("shot %s (%s)", shot.id, name)
-        error = PhotoError(Code.INTERNAL, f"{name}: {type(bug).__name__}: {bug}")
-    return quarantine(error, shot, destination, stages=clock.stages)
+    except Exception as error:
+        return quarantine(coded(error, shot), shot, destination, stages=clock.stages)
+
+
+def coded(error: Exception, shot: Shot) -> PhotoError:
+    """What went wrong with a shot, with a code; what nobody foresaw is logged and becomes INTERNAL."""
+    name = shot.sources[shot.reference]
+    if isinstance(error, PhotoError):
+        return error
+    if isinstance(error, MemoryError):
+        return PhotoError(Code.OOM, f"{name}: not enough memory for {shot.pixels / 1e6:.0f} MP")
+    _log.error("shot %s (%s)", shot.id, name, exc_info=error)
+    return PhotoError(Code.INTERNAL, f"{name}: {type(error).__name__}: {error}")
+
+
+def exhausted(rejected: Finished, shot: Shot) -> PhotoError:
+    """That even the gentlest edit of a shot failed the checks, and which limits it broke."""
+    return PhotoError(Code.RETRIES_EXHAUSTED, f"{shot.sources[shot.reference]}: {'; '.join(rejected.verdict.reasons)}")
 
 
 def survey(shot: Shot, recipe: Recipe, clock: Clock | None = None, *, threads: int = 1) -> Surveyed:
@@ -177,8 +186,7 @@ def deliver(
     warnings: list[str] = list(finished.plan.facts["warnings"])
     if finished.rejected is not None:
         rejected = finished.rejected
-        reasons = "; ".join(rejected.verdict.reasons)
-        error = PhotoError(Code.RETRIES_EXHAUSTED, f"{shot.sources[shot.reference]}: {reasons}")
+        error = exhausted(rejected, shot)
         if recipe.check.on_fail == "quarantine":
             crop = worst_crop(rejected.source, rejected.picture, rejected.figures, limits=recipe.check)
             evidence = {"best_attempt": rejected.picture, "worst_crop": crop}

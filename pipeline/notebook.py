@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from pipeline.codes import Code, Failure, PhotoError, SettingsError
 from pipeline.deliver.encode import encode_jpeg, to_depth
 from pipeline.deliver.outcome import deliver_picture
-from pipeline.develop import Finished, Surveyed, finish, plan, survey
+from pipeline.develop import Finished, Surveyed, coded, exhausted, finish, plan, survey
 from pipeline.photo import FloatImage, Image, Shot
 from pipeline.plan import Plan
 from pipeline.read.decode import decode
@@ -196,27 +196,19 @@ def _found(paths: PathLike | Iterable[PathLike], recipe: Recipe) -> list[Found]:
 
 def _edited(shot: Shot, recipe: Recipe, threads: int) -> Edited:
     """One shot through the whole way, as develop.develop takes it, with arrays at the end instead of files."""
-    name = shot.sources[shot.reference]
     try:
         surveyed = survey(shot, recipe, threads=threads)
         finished = finish(surveyed, plan(surveyed, recipe), recipe, threads=threads)
         return _outcome(surveyed, finished, shot, recipe)
-    except PhotoError as known:
-        error = known
-    except MemoryError:
-        error = PhotoError(Code.OOM, f"{name}: not enough memory for {shot.pixels / 1e6:.0f} MP")
-    except Exception as bug:
-        _log.exception("shot %s (%s)", shot.id, name)
-        error = PhotoError(Code.INTERNAL, f"{name}: {type(bug).__name__}: {bug}")
-    return Edited(shot, recipe, warnings=shot.warnings, failure=Failure.of(error))
+    except Exception as error:
+        return Edited(shot, recipe, warnings=shot.warnings, failure=Failure.of(coded(error, shot)))
 
 
 def _outcome(surveyed: Surveyed, finished: Finished, shot: Shot, recipe: Recipe) -> Edited:
     rejected, failure = finished.rejected, None
     warnings = list(finished.plan.facts["warnings"])
     if rejected and recipe.check.on_fail == "quarantine":
-        reasons = f"{shot.sources[shot.reference]}: {'; '.join(rejected.verdict.reasons)}"
-        failure = Failure.of(PhotoError(Code.RETRIES_EXHAUSTED, reasons), rejected.attempts)
+        failure = Failure.of(exhausted(rejected, shot), rejected.attempts)
     elif rejected:
         warnings += [Code.RETRIES_EXHAUSTED.name, *(c.name for c in rejected.verdict.codes)]
     shown = rejected if rejected and failure else finished

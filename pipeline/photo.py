@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.codes import Failure
+
 Image = NDArray[np.uint8] | NDArray[np.uint16]
 """(H, W, 3) RGB, sRGB-encoded, upright."""
 FloatImage = NDArray[np.float32]
@@ -128,6 +130,22 @@ class Result:
     seconds: float = 0.0
     stages: dict[str, float] = field(default_factory=dict)
     failure: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def quarantined(cls, shot: Shot, failure: Failure, **figures: Any) -> Result:
+        """The result of a shot that could not be delivered; `figures` are further fields (stages, qc ...)."""
+        return cls(
+            shot.id,
+            shot.listing,
+            shot.name,
+            shot.sources,
+            "quarantined",
+            code=failure.code,
+            warnings=shot.warnings,
+            attempts=failure.attempt,
+            failure=failure.to_dict(),
+            **figures,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""

@@ -205,16 +205,7 @@ def alone(
 def lost(shot: Shot, code: Code, what: str) -> Result:
     """The quarantined result of a photo that no worker could finish; `what` completes "The work on <file> ..."."""
     failure = Failure.of(PhotoError(code, f"the work on {shot.sources[shot.reference]} {what}"))
-    return Result(
-        shot.id,
-        shot.listing,
-        shot.name,
-        shot.sources,
-        "quarantined",
-        code=code.name,
-        warnings=shot.warnings,
-        failure=failure.to_dict(),
-    )
+    return Result.quarantined(shot, failure)
 
 
 def blocks(tasks: Sequence[Task], workers: int) -> list[Block]:

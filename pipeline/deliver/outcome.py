@@ -87,27 +87,15 @@ def quarantine(
     evidence: Mapping[str, Image] | None = None,
 ) -> Result:
     """Write failure.json with references to the originals, and the evidence pictures (name to picture) as JPEGs."""
-    failure = Failure.of(error, attempts).to_dict()
+    failure = Failure.of(error, attempts)
     folder = destination / "quarantine" / shot.listing / shot.name
-    values = {**failure, "sources": list(shot.sources), "attempts": attempts, "qc": dict(qc or {})}
+    values = {**failure.to_dict(), "sources": list(shot.sources), "attempts": attempts, "qc": dict(qc or {})}
     write_atomic(folder / "failure.json", (json.dumps(values, indent=1) + "\n").encode())
     for name, picture in (evidence or {}).items():
         eight: Any = to_depth(picture, 8)
         write_atomic(folder / f"{name}.jpg", encode_jpeg(eight))
-    return Result(
-        shot.id,
-        shot.listing,
-        shot.name,
-        shot.sources,
-        "quarantined",
-        code=error.code.name,
-        warnings=shot.warnings,
-        attempts=attempts,
-        qc=dict(qc or {}),
-        seconds=round(sum(stages.values()), 3),
-        stages=dict(stages),
-        failure=failure,
-    )
+    seconds = round(sum(stages.values()), 3)
+    return Result.quarantined(shot, failure, qc=dict(qc or {}), seconds=seconds, stages=dict(stages))
 
 
 def _is_plain_jpeg(header: Header, icc: bytes) -> bool:
