@@ -31,7 +31,7 @@ from pipeline.photo import Image
 
 _LINK = 3.0
 """EV that one link of the chain spans where the set allows."""
-_COARSE, _FINE = 480, 1536
+_COARSE, _FINE = 480, 1152
 """Long sides, in pixels, at which a pair is aligned."""
 _SETTLED = 0.05
 """Mean motion, in pixels of the level, below which a polish has nothing left to do."""

@@ -237,9 +237,17 @@ def _shoulder(base: Array) -> Array:
     white = cv2.GaussianBlur(cv2.dilate(coarse, np.ones((9, 9), np.uint8)), (0, 0), 5)
     m = (np.maximum(white, 255) - _KNEE) / (255 - _KNEE)
     inverse = cv2.resize((1 / (m * m)).astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
-    u = np.maximum(base - np.float32(_KNEE), 0) * np.float32(1 / (255 - _KNEE))
-    rolled = u * (1 + u * inverse[..., None]) / (1 + u)
-    return np.clip(np.minimum(base, _KNEE) + rolled * np.float32(255 - _KNEE), 0, 255)
+    # rolled = u (1 + u / m^2) / (1 + u), in place: this is the largest array of the base.
+    u = np.maximum(base - np.float32(_KNEE), 0)
+    u *= np.float32(1 / (255 - _KNEE))
+    rolled = u * inverse[..., None]
+    rolled += 1
+    rolled *= u
+    u += 1
+    rolled /= u
+    rolled *= np.float32(255 - _KNEE)
+    rolled += np.minimum(base, np.float32(_KNEE))
+    return np.clip(rolled, 0, 255, out=rolled)
 
 
 def _soften(weight: Array) -> Array:

@@ -56,8 +56,8 @@ def log_radiance(exposures: Sequence[NDArray[np.uint8]], exposure_values: Sequen
 
     A weighted mean of the linearised exposures (Debevec & Malik, 1997, with the sRGB curve as response).
     """
-    coarse = [cv2.resize(e, None, fx=s, fy=s, interpolation=cv2.INTER_AREA) for e in exposures for s in [_coarse(e)]]
-    values = measured_steps(coarse, exposure_values)
+    every = -(-max(exposures[0].shape) // 512)
+    values = measured_steps([np.ascontiguousarray(e[::every, ::every]) for e in exposures], exposure_values)
     total: Any = np.zeros(exposures[0].shape[:2], np.float32)
     weights: Any = np.full(exposures[0].shape[:2], 1e-9, np.float32)
     for i, (exposure, value) in enumerate(zip(exposures, values, strict=True)):
@@ -141,7 +141,3 @@ def _guided(guide: Array, values: Array, *, radius: int, eps: float) -> tuple[Ar
     mg, mv = mean(guide), mean(values)
     a = (mean(guide * values) - mg * mv) / (mean(guide * guide) - mg * mg + np.float32(eps))
     return mean(a), mean(mv - a * mg)
-
-
-def _coarse(image: NDArray[np.uint8]) -> float:
-    return min(1.0, 512 / max(image.shape[:2]))

@@ -48,11 +48,10 @@ def run_here(threads: int = 1) -> Runner:
 def sample(image: Image, transform: NDArray[np.float64], box: Box) -> Image:
     """Pixels of `image` at transform(box), bicubic, border replicated; pixel centres at +0.5; dtype kept."""
     x0, y0, x1, y1 = box
-    x, y = np.meshgrid(np.arange(x0, x1) + 0.5, np.arange(y0, y1) + 0.5)
-    t = transform
-    w = t[2, 0] * x + t[2, 1] * y + t[2, 2]
-    u = ((t[0, 0] * x + t[0, 1] * y + t[0, 2]) / w - 0.5).astype(np.float32)
-    v = ((t[1, 0] * x + t[1, 1] * y + t[1, 2]) / w - 0.5).astype(np.float32)
+    x, y, t = np.arange(x0, x1) + 0.5, (np.arange(y0, y1) + 0.5)[:, None], transform
+    scale = 1 / (t[2, 0] * x + (t[2, 1] * y + t[2, 2]))
+    u = ((t[0, 0] * x + (t[0, 1] * y + t[0, 2])) * scale - 0.5).astype(np.float32)
+    v = ((t[1, 0] * x + (t[1, 1] * y + t[1, 2])) * scale - 0.5).astype(np.float32)
     left, top = max(int(u.min()) - 3, 0), max(int(v.min()) - 3, 0)
     right, bottom = min(int(u.max()) + 4, image.shape[1]), min(int(v.max()) + 4, image.shape[0])
     left, top = min(left, image.shape[1] - 1), min(top, image.shape[0] - 1)
