@@ -41,7 +41,8 @@ format: $(READY)
 	$(BIN)/ruff format .
 
 bench: $(READY)
-	$(BIN)/python -m benchmarks.speed.main_job
+	@for script in speed.main_job speed.ray_overhead speed.transfer speed.check speed.encode quality.fusion quality.tone; do \
+		echo "benchmarks.$$script"; $(BIN)/python -m benchmarks.$$script || exit 1; done
 
 clean:
 	rm -rf .venv demo-output .pytest_cache .ruff_cache .hypothesis

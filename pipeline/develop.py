@@ -25,6 +25,7 @@ from pipeline.merge.shot import aligned_merge, refined_merge
 from pipeline.merge.tiles import Runner, run_here
 from pipeline.photo import Image, Result, Shot
 from pipeline.plan import Operation, Plan, alpha_shape
+from pipeline.read.decode import decode_warnings
 from pipeline.read.exposures import Opened, open_shot, read_exposures, read_proxies
 from pipeline.recipe import Recipe
 from pipeline.render.render import render_edits, render_source
@@ -111,10 +112,11 @@ def survey(shot: Shot, recipe: Recipe, clock: Clock | None = None, *, threads: i
     with clock("read"):
         opened = open_shot(shot, max_megapixels=recipe.read.max_megapixels)
         proxies = read_proxies(opened, threads=threads)
+        passed_over = dict.fromkeys(code.name for header in opened.headers for code in decode_warnings(header))
     with clock("merge"):
         merge, warnings = aligned_merge(proxies, shot, move=recipe.merge.align, detail=recipe.merge.detail)
         height, width = proxies[0].shape[:2]
-        facts: dict[str, Any] = {"warnings": [*shot.warnings, *warnings]}
+        facts: dict[str, Any] = {"warnings": [*shot.warnings, *passed_over, *warnings]}
         plan = Plan(merge, alpha=np.ones(alpha_shape(width, height), np.float32), facts=facts)
         source, _ = render_source(plan, proxies, threads=threads)
     return Surveyed(opened, source.astype(np.float32) / np.float32(np.iinfo(source.dtype).max), plan)

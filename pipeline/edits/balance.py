@@ -29,6 +29,7 @@ _KEPT_WARMTH = 0.05
 _LEAST_TRUST = 0.75
 _GAIN = (0.4, 2.6)
 _CURVE = 256
+_FADE = 0.88
 
 
 def plan(proxy: Field, seen: Seen, panel: Balance) -> list[Operation]:
@@ -46,8 +47,7 @@ def plan(proxy: Field, seen: Seen, panel: Balance) -> list[Operation]:
     if np.max(np.abs(gains - 1)) < 0.004:
         return []
     x = np.linspace(0, 1, _CURVE, dtype=np.float32)
-    curve = np.stack([from_linear(np.clip(to_linear(x) * g, 0, 1)) for g in gains], axis=-1)
-    return [Tone("balance", curve=curve.astype(np.float32))]
+    return [Tone("balance", curve=np.stack([_curve(x, g) for g in gains], axis=-1).astype(np.float32))]
 
 
 def gains_of(chroma: Field) -> NDArray[np.float64]:
@@ -55,6 +55,14 @@ def gains_of(chroma: Field) -> NDArray[np.float64]:
     gains = np.exp(-np.array([chroma[0], 0.0, chroma[1]]))
     gains /= float(gains @ [0.2126, 0.7152, 0.0722])
     return np.clip(gains, *_GAIN)
+
+
+def _curve(x: NDArray[np.float32], gain: float) -> Field:
+    """A gain in linear light that fades towards clipping: burnt white has no colour of its own and stays white."""
+    balanced = from_linear(np.clip(to_linear(x) * np.float32(gain), 0, 1))
+    fade = np.clip((x - _FADE) / (1 - _FADE), 0, 1)
+    fade = fade * fade * (3 - 2 * fade)
+    return balanced + fade * (x - balanced) if gain < 1 else balanced
 
 
 def illuminant(proxy: Field) -> NDArray[np.float64]:

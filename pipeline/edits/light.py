@@ -34,6 +34,7 @@ _GLOBAL = 0.55
 _CURVE = 256
 _DETAIL_FLOOR = 0.8
 _KNEE = 0.85
+_SATURATION = 0.6
 _FILL = 0.5
 
 
@@ -110,7 +111,7 @@ def relit(proxy: Field, exposure: Exposure, fill: float) -> NDArray[np.float32]:
     shown = exposure(base) + fill * base * np.maximum(1 - base, 0) ** 4
     target = np.maximum(roll_off(shown + keep * (luma - base), float(exposure(1.0))), 0)
     chroma = proxy - luma[..., None]
-    ratio = (target + 0.02) / (luma + 0.02)
+    ratio = 1 + _SATURATION * ((target + 0.02) / (luma + 0.02) - 1)
     room = np.maximum(_WHITE - target, 0.01) / np.maximum(chroma.max(axis=2), 1e-3)
     ratio = np.minimum(ratio, np.maximum(room, np.minimum(ratio, 1)))
     return np.clip(target[..., None] + chroma * ratio[..., None], 0, 1).astype(np.float32)

@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 from rooms import exposures, radiance
 
 from pipeline.codes import Code
@@ -124,6 +125,16 @@ def test_a_file_that_vanished_is_a_failure_that_names_it(listing: Path, tmp_path
     assert result.status == "quarantined"
     assert result.code == Code.UNREADABLE.name
     assert Path(shot.sources[1]).name in result.failure["message"]
+
+
+def test_a_broken_profile_is_passed_over_with_a_warning(listing: Path, tmp_path: Path):
+    file = sorted(listing.rglob("*.jpg"))[-1]
+    for other in sorted(listing.rglob("*.jpg"))[:-1]:
+        other.unlink()
+    Image.open(file).save(file, icc_profile=b"this is no colour profile" * 8)
+    result = develop(only_shot(listing), Recipe(), tmp_path / "out")
+    assert result.status == "delivered"
+    assert Code.ICC_INVALID.name in result.warnings
 
 
 def test_sixteen_bit_output_has_more_than_256_levels(listing: Path, tmp_path: Path):

@@ -68,6 +68,13 @@ def test_warmth_is_a_preference_in_either_direction():
     assert wall_chroma(warm)[1] < wall_chroma(picture)[1] < wall_chroma(cool)[1]
 
 
+def test_burnt_white_has_no_colour_of_its_own():
+    picture = room(CASTS["3500 K"])
+    picture[:40, :40] = 1.0
+    after = shown_after(plan(picture, Seen(), Balance()), picture)
+    np.testing.assert_allclose(after[10:30, 10:30], 1.0, atol=1e-5)
+
+
 def test_a_black_picture_has_no_cast():
     np.testing.assert_array_equal(illuminant(np.zeros((40, 60, 3), np.float32)), [0, 0])
 
