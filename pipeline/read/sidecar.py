@@ -23,23 +23,34 @@ class Sidecar:
 
 
 def find_sidecar(photo: Path) -> Path | None:
-    """`<name>.<ext>.xmp`, or `<stem>.xmp`, beside a photo (also in capitals); None if there is none."""
-    for name in (photo.name, photo.stem):
-        for suffix in (".xmp", ".XMP"):
-            path = photo.with_name(name + suffix)
-            if path.is_file():
-                return path
-    return None
+    """`<name>.<ext>.xmp`, or `<stem>.xmp`, beside a photo (also in capitals); None if there is none.
+
+    A name that its suffix makes too long for the file system cannot exist.
+    """
+    paths = [photo.with_name(name + suffix) for name in (photo.name, photo.stem) for suffix in (".xmp", ".XMP")]
+    return next((path for path in paths if _is_file(path)), None)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # Path.is_file passes on ENAMETOOLONG
+        return False
 
 
 def read_sidecar(path: Path) -> Sidecar | None:
     """What the sidecar says; None if it cannot be read as XMP."""
     try:
-        if path.stat().st_size > _LONGEST:
-            return None
-        data = path.read_bytes()
-        root = _parse(data)
-    except (OSError, ElementTree.ParseError, expat.ExpatError, ValueError, LookupError):
+        return parse_sidecar(path.read_bytes()) if path.stat().st_size <= _LONGEST else None
+    except OSError:
+        return None
+
+
+def parse_sidecar(packet: bytes) -> Sidecar | None:
+    """What an XMP packet says of what a sidecar may say; None if it cannot be read as XMP."""
+    try:
+        root = _parse(packet)
+    except (ElementTree.ParseError, expat.ExpatError, ValueError, LookupError):
         return None
     found: dict[str, str] = {}
     for description in root.iter(f"{{{_RDF}}}Description"):

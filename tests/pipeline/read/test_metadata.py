@@ -128,6 +128,20 @@ def test_sidecar_beside_the_photo_is_read(tmp_path: Path, name: str, encoding: s
     assert read_metadata(photo, "jpeg").sidecar == Sidecar("Kitchen", 4, "(c) A")
 
 
+@pytest.mark.parametrize("name", ["a" * 250 + ".jpg", "ü" * 125 + ".jpg", "a" * 251 + ".jpg"])
+def test_a_name_too_long_for_a_sidecar_has_none(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"\xff\xd8\xff\xda")
+    found = read_metadata(tmp_path / name, "jpeg")
+    assert found.sidecar is None
+    assert not found.warnings
+
+
+def test_a_name_too_long_for_one_form_of_sidecar_may_have_the_other(tmp_path: Path) -> None:
+    (tmp_path / f"{'a' * 250}.jpg").write_bytes(b"\xff\xd8\xff\xda")
+    (tmp_path / f"{'a' * 250}.xmp").write_text(SIDECAR.format(rating=4))
+    assert read_metadata(tmp_path / f"{'a' * 250}.jpg", "jpeg").sidecar == Sidecar("Kitchen", 4, "(c) A")
+
+
 @pytest.mark.parametrize("text", ["", "<a", '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "\0\0\0"])
 def test_a_broken_sidecar_is_a_warning(tmp_path: Path, text: str) -> None:
     (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff\xda")
