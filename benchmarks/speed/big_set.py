@@ -48,6 +48,14 @@ def originals(data: Path = DATA) -> list[Path]:
     return sorted((ROOT / "samples" / "garden_room").glob("*.jpg"))
 
 
+def bundled() -> list[Path]:
+    """The bundled photos that are no dark or bright exposure of a set, where a benchmark finds no others."""
+    return [
+        ROOT / "samples" / "tower_front" / "tower_front.jpg",
+        ROOT / "samples" / "garden_room" / "garden_room_02.jpg",
+    ]
+
+
 def ensure(*, moved: bool = False, quick: bool = False) -> Path:
     """The folder of the set, made first if it is not there, by another process: the caller's memory stays small."""
     folder = _place(moved=moved, quick=quick)

@@ -8,7 +8,7 @@ pipeline.render.transfer.compile_tone and the renderer, by plain enlargement, an
 (He and Sun, Fast Guided Filter, 2015). leak: RMS of what the spoiling changes at full size, over RMS of the spoiling.
 It is told twice: as spoilt, and after clipping to the range of a picture, which makes noise on white darken on the
 whole, and on black brighten: a change of light, which a transfer has to carry.
-Needs DATA/photos. Writes benchmarks/results/transfer.md, unless --quick.
+Photos of DATA, or the bundled ones. Writes benchmarks/results/transfer.md, unless --quick.
 """
 
 from __future__ import annotations
@@ -242,9 +242,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one photo, 3 MP instead of 45")
     options = parser.parse_args()
     cv2.setNumThreads(1)
-    files = [p for n in PHOTOS if (p := options.data / "photos" / n).is_file()][: 1 if options.quick else None]
-    if not files:
-        raise SystemExit(f"no photos in {options.data / 'photos'}")
+    files = [p for n in PHOTOS if (p := options.data / "photos" / n).is_file()] or big_set.bundled()
+    files = files[: 1 if options.quick else None]
     lines = [*heading("Edit transfer", "python -m benchmarks.speed.transfer")]
     rows = figures(files)
     seconds = cost(files[0], big_set.QUICK if options.quick else big_set.SIZE, 1 if options.quick else 3)
