@@ -59,9 +59,9 @@ def render_source(
 
     def run(box: Box) -> None:
         x0, y0, x1, y1 = box
-        tile: Any = fuse.fuse_tile(chosen, fusion, box)
-        np.maximum(tile, 0, out=tile)
-        out[y0:y1, x0:x1] = np.minimum(tile * np.float32(257) + np.float32(0.5), 65535).astype(np.uint16)
+        tile = fuse.fuse_tile(chosen, fusion, box)
+        # Scaled, rounded and clipped in one pass.
+        out[y0:y1, x0:x1] = cv2.addWeighted(tile, 257, tile, 0, 0, dtype=cv2.CV_16U)
 
     tiles(run, boxes(*size))
     return out, np.asarray(used, np.uint8)[fusion.owner]

@@ -60,11 +60,8 @@ def toner(plan: Plan, source: Image, *, depth: int) -> Callable[[Box], Image]:
     grid = (-(-width // cell), -(-height // cell))
     alpha = plan.alpha
     tones = plan.tones if np.any(alpha > 0) else ()
-    tables = [None if t.curve is None else _table(t.curve, source.dtype) for t in tones]
     at = _positions(plan.warp, width, height, cell)
-    fields = [
-        None if t.gain is None or t.offset is None else (_placed(t.gain, at), _placed(t.offset, at)) for t in tones
-    ]
+    steps = _steps(tones, source, at)
     blend = None if np.all(alpha == 1) else _placed(alpha, at)
     top = 255 if depth == 8 else 65535
     white = 255 if source.dtype == np.uint8 else 65535
@@ -77,7 +74,7 @@ def toner(plan: Plan, source: Image, *, depth: int) -> Callable[[Box], Image]:
         up = Upsampler(cell, box, grid)
         value: Any = tile
         scale = 1 / white
-        for table, field in zip(tables, fields, strict=True):
+        for table, field in steps:
             if table is not None:
                 value, scale = _look_up(value, scale, table), 1.0
             if field is not None:
@@ -96,21 +93,33 @@ def toner(plan: Plan, source: Image, *, depth: int) -> Callable[[Box], Image]:
     return run
 
 
-def _table(curve: Field, dtype: Any) -> NDArray[np.float32]:
-    levels = 256 if dtype == np.uint8 else 65536
-    x = np.linspace(0, 1, levels)
-    inputs = np.linspace(0, 1, curve.shape[0])
-    return np.stack([np.interp(x, inputs, curve[:, c]) for c in range(3)], axis=-1).astype(np.float32)
+def _steps(tones: Sequence[Tone], source: Image, at: NDArray[np.float64]) -> list[tuple[Any, Any]]:
+    """Tables and placed fields to apply in turn; curves that follow each other are one table."""
+    steps: list[tuple[Any, Any]] = []
+    table: NDArray[np.float64] | None = None
+    for tone in tones:
+        if tone.curve is not None:
+            # What a field has moved lies between the levels of 8 bits.
+            levels = 256 if source.dtype == np.uint8 and not steps else 65536
+            before = np.repeat(np.linspace(0, 1, levels)[:, None], 3, axis=1) if table is None else table
+            inputs = np.linspace(0, 1, tone.curve.shape[0])
+            table = np.stack([np.interp(before[:, c], inputs, tone.curve[:, c]) for c in range(3)], axis=-1)
+        if tone.gain is not None and tone.offset is not None:
+            steps.append((table, (_placed(tone.gain, at), _placed(tone.offset, at))))
+            table = None
+    if table is not None:
+        steps.append((table, None))
+    return [(None if t is None else t.astype(np.float32), field) for t, field in steps]
 
 
 def _look_up(value: Any, scale: float, table: NDArray[np.float32]) -> Any:
     if value.dtype == np.uint8:
         return cv2.LUT(value, table[None])
     if value.dtype != np.uint16:
-        value = np.clip(value * np.float32(scale * (len(table) - 1)) + np.float32(0.5), 0, len(table) - 1).astype(
-            np.uint16
-        )
-    return np.stack([table[:, c][value[..., c]] for c in range(3)], axis=-1)
+        value = np.clip(value * np.float32(scale * (len(table) - 1)) + np.float32(0.5), 0, len(table) - 1)
+        value = value.astype(np.uint16)
+    columns = np.ascontiguousarray(table.T)
+    return cv2.merge([np.take(columns[c], channel) for c, channel in enumerate(cv2.split(value))])
 
 
 def _positions(warp: Warp | None, width: int, height: int, cell: int) -> NDArray[np.float64]:

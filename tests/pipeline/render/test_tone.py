@@ -47,6 +47,16 @@ def test_tiles_agree_with_the_whole_picture_evaluated_at_once():
     assert np.abs(render_edits(plan(lift()), source) - expected).max() <= 1.0
 
 
+def test_curves_and_fields_in_any_order_agree_with_the_whole_picture():
+    source = picture()
+    curve = Tone("curve", lift().curve)
+    tones = (curve, curve, lift(), curve)
+    expected = source / np.float32(255)
+    for tone in tones:
+        expected = np.clip(evaluate(tone, expected), 0, 1)
+    assert np.abs(render_edits(plan(*tones), source) - expected * 255).max() <= 1.0
+
+
 def test_threads_do_not_change_a_bit():
     source = picture(16)
     np.testing.assert_array_equal(
