@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from yaml.constructor import ConstructorError
 
 from pipeline.codes import SettingsError
 
 Strength = Annotated[float, Field(ge=0, le=1, description="0 leaves every byte as it is, 1 is the full edit")]
+_WEB_FIELD = re.compile(r"\{(listing|name|seq)\}|\{seq:0?[1-9]\}")
 NotBuilt = Annotated[float, Field(ge=0, le=0, description="not built yet: accepts 0 only")]
 
 
@@ -122,7 +125,24 @@ class Web(Panel):
     quality_floor: int = Field(default=60, ge=1, le=100)
     resize_filter: Literal["lanczos", "area", "cubic"] = "area"
     sharpen: float = Field(default=0.3, ge=0, le=1, description="output sharpening for the smaller size")
-    name: str = Field(default="{listing}_{seq:03}", description="fields: listing, name, seq")
+    name: str = Field(
+        default="{listing}_{seq:03}",
+        max_length=100,
+        description="fields: {listing}, {name}, {seq} or {seq:03}; {name} or {seq} must be among them",
+    )
+
+    @field_validator("name")
+    @classmethod
+    def _names_differ(cls, pattern: str) -> str:
+        """Each photo of a listing must get a name of its own, in the listing's folder."""
+        text = _WEB_FIELD.sub("_", pattern)
+        if "{" in text or "}" in text:
+            raise ValueError("the fields are {listing}, {name}, {seq}; only seq takes a width, as in {seq:03}")
+        if "/" in text or "\\" in text or ".." in text or not text.isprintable():
+            raise ValueError("must be a file name without folders, '..' and control characters")
+        if all(field[1] == "listing" for field in _WEB_FIELD.finditer(pattern)):
+            raise ValueError("must contain {seq} or {name}, or all photos would get one name")
+        return pattern
 
 
 class Deliver(Panel):
@@ -197,14 +217,37 @@ def _read_form(name: str) -> dict[str, Any]:
             raise SettingsError(
                 f"recipe: no file and no shipped recipe named {name!r} (shipped: {', '.join(recipe_names())})"
             )
-        text = path.read_text(encoding="utf-8")
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise SettingsError(f"recipe {name}: not a text file in UTF-8") from None
+        except OSError as error:
+            raise SettingsError(f"recipe {name}: cannot be read: {error.strerror}") from None
     try:
-        form = yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
+        form = _yaml(text) or {}
+    except (yaml.YAMLError, ValueError) as error:
         raise SettingsError(f"recipe {name}: not valid YAML: {error}") from None
     if not isinstance(form, dict):
         raise SettingsError(f"recipe {name}: expected panels with options, found {type(form).__name__}")
     return form
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice in one mapping, where YAML's own loader keeps the last silently."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        keys: set[str] = set()
+        for key, _ in node.value:
+            if key.value in keys:
+                raise ConstructorError(None, None, f"{key.value!r} stands there twice", key.start_mark)
+            if isinstance(key.value, str):
+                keys.add(key.value)
+        return super().construct_mapping(node, deep=deep)
+
+
+def _yaml(text: str) -> Any:
+    """The value of a YAML text. Raises yaml.YAMLError, or ValueError for a date that is none."""
+    return yaml.load(text, Loader=_Loader)
 
 
 def _put(form: dict[str, Any], key: str, text: str) -> None:
@@ -215,6 +258,6 @@ def _put(form: dict[str, Any], key: str, text: str) -> None:
     if not isinstance(place, dict) or not panels:
         raise SettingsError(f"--set {key}: expected panel.option=value")
     try:
-        place[option] = yaml.safe_load(text)
-    except yaml.YAMLError:
+        place[option] = _yaml(text)
+    except (yaml.YAMLError, ValueError):
         raise SettingsError(f"--set {key}: cannot read value {text!r}") from None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from pipeline.codes import SettingsError
+from pipeline.deliver.profiles import web_name
 from pipeline.recipe import Recipe, recipe_names
 
 
@@ -66,3 +68,59 @@ def test_missing_or_broken_files_are_named(tmp_path: Path):
     broken.write_text("- light")
     with pytest.raises(SettingsError, match="expected panels"):
         Recipe.load(broken)
+
+
+def test_files_that_are_not_text_or_say_a_thing_twice_are_named(tmp_path: Path):
+    file = tmp_path / "mine.yaml"
+    file.write_bytes("name: Höhenweg".encode("latin-1"))
+    with pytest.raises(SettingsError, match=r"mine\.yaml: not a text file in UTF-8"):
+        Recipe.load(file)
+    for text in (
+        "light: {strength: 1}\nbalance: {strength: 1}\nlight: {strength: 0}",
+        "light: {strength: 1, strength: 0}",
+    ):
+        file.write_text(text)
+        with pytest.raises(SettingsError, match=r"mine\.yaml.*twice"):
+            Recipe.load(file)
+    file.write_text("name: 2026-13-45")
+    with pytest.raises(SettingsError, match=r"mine\.yaml: not valid YAML"):
+        Recipe.load(file)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["{listing}_{seq:03}", "{name}", "{seq}", "web {name}-{seq:4}", "{listing} {name}.x", "a.{seq}.b"]
+)
+def test_web_names_that_tell_photos_apart_are_accepted(pattern: str):
+    recipe = Recipe.load("default", {"deliver.web.name": f"'{pattern}'"})
+    made = {web_name(recipe.deliver.web.name, listing="a/b", name=n, sequence=s) for n, s in [("x", 1), ("y", 2)]}
+    assert len(made) == 2
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "same",
+        "",
+        "{listing}",
+        "{nope}",
+        "{}",
+        "{0}",
+        "{seq",
+        "seq}",
+        "{{seq}}",
+        "{seq:xyz}",
+        "{seq:{name}}",
+        "{seq:0999999999}",
+        "{name:.1}",
+        "{name[0]}",
+        "{name.upper}",
+        "a/{seq}",
+        "a\\{seq}",
+        "..{seq}",
+        "{seq}\n",
+        "{seq}" * 50,
+    ],
+)
+def test_web_names_that_cannot_be_or_would_be_the_same_are_refused(pattern: str):
+    with pytest.raises(SettingsError, match=r"deliver\.web\.name"):
+        Recipe.load("default", {"deliver.web.name": json.dumps(pattern)})
