@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
+import re
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +13,6 @@ from jobs.summary import write_json
 from pipeline.codes import Code, SettingsError
 from pipeline.photo import Result
 
-_ENDINGS = ("jpg", "png", "tif")
 _EVIDENCE = ("failure.json", "best_attempt.jpg", "worst_crop.jpg")
 
 
@@ -28,8 +27,8 @@ def check_source(source: Path) -> None:
         raise SettingsError(f"SOURCE {source}: may not be read by this user")
 
 
-def prepare_destination(destination: Path, source: Path, *, may_lie_inside: bool = True) -> None:
-    """Make DEST; raise SettingsError if that cannot be, or if it lies where the next run would take it for photos.
+def check_destination(destination: Path, source: Path, *, may_lie_inside: bool = True) -> None:
+    """Raise SettingsError if DEST cannot be made, or lies where the next run would take it for photos; makes nothing.
 
     may_lie_inside: DEST will hold ledger.sqlite, by which the search for photos knows and skips it inside SOURCE.
     """
@@ -37,14 +36,19 @@ def prepare_destination(destination: Path, source: Path, *, may_lie_inside: bool
     target, origin = destination.resolve(), source.resolve()
     if target == origin or (origin in target.parents and not may_lie_inside):
         raise SettingsError(f"DEST {destination}: lies in SOURCE, where results would be taken for photos")
+    present = next(p for p in (target, *target.parents) if os.path.exists(p))  # noqa: PTH110 - False, too, below a closed folder
+    if not present.is_dir():
+        raise SettingsError(f"DEST {destination}: is a file, or below one; give a folder")
+    if not os.access(present, os.W_OK | os.X_OK):
+        raise SettingsError(f"DEST {destination}: may not be written by this user")
+
+
+def make_destination(destination: Path) -> None:
+    """Make DEST if it is absent; raise SettingsError if that cannot be."""
     try:
         destination.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise SettingsError(f"DEST {destination}: is a file, or below one; give a folder") from None
     except OSError as error:
         raise SettingsError(f"DEST {destination}: cannot be made: {error.strerror}") from None
-    if not os.access(destination, os.W_OK | os.X_OK):
-        raise SettingsError(f"DEST {destination}: may not be written by this user")
 
 
 @contextmanager
@@ -77,16 +81,6 @@ def stands(result: Result, destination: Path) -> bool:
         return False
 
 
-def done_record(shot: str, recipe: str, destination: Path) -> Result | None:
-    """The result that a worker noted beside a photo's plan, if it is of this recipe and still stands."""
-    try:
-        values = json.loads((destination / "plans" / f"{shot}.json").read_text(encoding="utf-8"))
-        result = Result.from_dict(values["result"]) if values["recipe"] == recipe else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-    return result if result and result.id == shot and stands(result, destination) else None
-
-
 def quarantine_folder(result: Result, destination: Path) -> Path:
     """Where a quarantined result says why."""
     return destination / "quarantine" / result.listing / result.name
@@ -101,15 +95,6 @@ def quarantine(result: Result, destination: Path) -> None:
         "qc": result.qc,
     }
     write_json(quarantine_folder(result, destination) / "failure.json", values)
-
-
-def withdraw(result: Result, destination: Path) -> None:
-    """Remove pictures in DEST/delivered of a result's name that are not its own: of former settings or formats."""
-    stem = destination / "delivered" / result.listing / result.name
-    for ending in _ENDINGS:
-        path = stem.with_name(f"{stem.name}.{ending}")
-        if path != destination / result.output:
-            path.unlink(missing_ok=True)
 
 
 def clear_quarantine(results: Iterable[Result], destination: Path) -> None:
@@ -128,5 +113,7 @@ def clear_quarantine(results: Iterable[Result], destination: Path) -> None:
 
 
 def _not_a_bucket(name: str, path: Path) -> None:
-    if str(path).startswith(("s3:/", "gs:/", "az:/")):
-        raise SettingsError(f"{name} {path}: buckets are not built yet; give a folder of this machine")
+    # A path holds one slash where the URI has two.
+    if bucket := re.match(r"(s3|gs|az):/", str(path)):
+        typed = f"{bucket[0]}/{str(path)[bucket.end() :]}"
+        raise SettingsError(f"{name} {typed}: buckets are not built yet; give a folder of this machine")

@@ -10,6 +10,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,17 +19,25 @@ from typing import Any
 from cluster.session import session
 from cluster.settings import Settings, cpus_here
 from jobs.destination import (
+    check_destination,
     check_source,
     clear_quarantine,
-    done_record,
+    make_destination,
     only_writer,
-    prepare_destination,
     quarantine,
     stands,
-    withdraw,
 )
 from jobs.interrupt import Stop, watched
 from jobs.ledger import Ledger
+from jobs.outputs import (
+    check_unique,
+    done_records,
+    drop_records,
+    files_of,
+    is_planned,
+    remove_stale,
+    to_be_made,
+)
 from jobs.progress import Silence, Watcher
 from jobs.summary import summarise, write_json
 from pipeline.codes import SettingsError
@@ -67,25 +76,27 @@ def edit(job: Job, settings: Settings, watcher: Watcher | None = None, stop: Sto
         If SOURCE holds no photos, or DEST cannot be written, is in use, or belongs to another recipe or SOURCE.
     """
     watcher, stop = watcher or Silence(), stop or Stop()
-    job = replace(job, destination=job.destination.absolute())
     started = time.monotonic()
     check_source(job.source)
-    prepare_destination(job.destination, job.source, may_lie_inside=not settings.database)
+    check_destination(job.destination, job.source, may_lie_inside=not settings.database)
+    job = replace(job, destination=job.destination.absolute())
     run = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
     fingerprint = job.recipe.fingerprint()
-    url = settings.database or f"sqlite:///{job.destination / 'ledger.sqlite'}"
-    with only_writer(job.destination), Ledger(url) as ledger:
-        _check_owner(ledger, job)
+    with ExitStack() as held:
+        # A DEST that is there is held, and its owner known, before SOURCE is read; a new one is made only afterwards.
+        ledger = _opened(job, settings, held) if _was_used(job) else None
         watcher.note(f"reading {job.source}")
         found = survey(job.source, job.recipe, listing_depth=job.listing_depth, groups=job.groups)
         tasks = numbered(found)
+        check_unique(tasks, job.recipe)
         refused = [Result.quarantined(f.shot, f.failure) for f in found.failures]
+        ledger = ledger or _opened(job, settings, held)
         ledger.begin(run, recipe=fingerprint, source=str(job.source.resolve()), form=job.recipe.to_yaml())
-        ledger.keep_only((t.shot.id for t in tasks), fingerprint)
         write_groups(job.destination / "groups.yaml", found.shots, job.source)
         for result in refused:
             quarantine(result, job.destination)
-        known = _known(tasks, ledger, fingerprint, job.destination)
+        folder = str(job.destination) if settings.database else ""
+        known = begin_again(tasks, ledger, job, folder=folder)
         if known:
             watcher.note(f"{len(known)} of {len(tasks)} photos are already done")
         for result in _developed([t for t in tasks if t.shot.id not in known], job, settings, watcher, stop):
@@ -93,21 +104,58 @@ def edit(job: Job, settings: Settings, watcher: Watcher | None = None, stop: Sto
             known[result.id] = result
         ledger.end(run, time.monotonic() - started)
         results = [known[t.shot.id] for t in tasks] + refused
-        clear_quarantine(results, job.destination)
         summary = summarise(results, job.recipe, run=run, seconds=ledger.seconds(fingerprint))
         write_json(job.destination / "summary.json", summary)
+        leave_only(results, ledger, job.destination, folder=folder)
         write_report(job.destination, summary, {t.shot.id: t.shot for t in tasks}, threads=cpus_here())
     return summary
 
 
-def _known(tasks: Sequence[Task], ledger: Ledger, recipe: str, destination: Path) -> dict[str, Result]:
-    """Results that stand: from the ledger, and from records that workers wrote before a driver died."""
-    known = {i: r for i, r in ledger.results(recipe).items() if stands(r, destination)}
+def begin_again(tasks: Sequence[Task], ledger: Ledger, job: Job, *, folder: str = "") -> dict[str, Result]:
+    """Results that stand: from the ledger, and from records that workers wrote before a driver died.
+
+    What was made so far is noted in the ledger's files, and all that does not stand is forgotten before work on it
+    begins: half-way its old record would name files that may be another photo's by then.
+    """
+    recipe, destination = job.recipe.fingerprint(), job.destination
+    recorded, noted = ledger.results(recipe), done_records(destination)
+    ledger.add_files(folder, {path for _, result in noted.values() for path in files_of(result)})
+    known: dict[str, Result] = {}
     for task in tasks:
-        if task.shot.id not in known and (result := done_record(task.shot.id, recipe, destination)):
-            ledger.record(result, recipe)
-            known[result.id] = result
+        shot = task.shot.id
+        candidates = [recorded.get(shot), *(r for made_by, r in [noted.get(shot, ("", None))] if made_by == recipe)]
+        for result in candidates:
+            if result and is_planned(result, task, job.recipe) and stands(result, destination):
+                ledger.record(result, recipe)
+                known[shot] = result
+                break
+    ledger.keep_only(known, recipe)
+    drop_records(set(noted) - set(known), destination)
+    ledger.add_files(folder, to_be_made([t for t in tasks if t.shot.id not in known], job.recipe, destination))
     return known
+
+
+def leave_only(results: Sequence[Result], ledger: Ledger, destination: Path, *, folder: str = "") -> None:
+    """Take away what runs of this DEST left and `results` no longer name: pictures, plans, records, failures."""
+    made = ledger.files(folder) | {p for _, r in done_records(destination).values() for p in files_of(r)}
+    remove_stale(made, results, destination)
+    ledger.set_files(folder, {path for result in results for path in files_of(result)})
+    clear_quarantine(results, destination)
+
+
+def _was_used(job: Job) -> bool:
+    """Whether DEST may hold pictures of an earlier run; inside SOURCE only a ledger tells them from photos."""
+    inside = job.source.resolve() in job.destination.resolve().parents
+    return job.destination.is_dir() and (inside or (job.destination / "ledger.sqlite").exists())
+
+
+def _opened(job: Job, settings: Settings, held: ExitStack) -> Ledger:
+    """Hold DEST, made if absent, and open its ledger; both until `held` is closed."""
+    make_destination(job.destination)
+    held.enter_context(only_writer(job.destination))
+    ledger = held.enter_context(Ledger(settings.database or f"sqlite:///{job.destination / 'ledger.sqlite'}"))
+    _check_owner(ledger, job)
+    return ledger
 
 
 def survey(source: Path, recipe: Recipe, *, listing_depth: int = 1, groups: Path | None = None) -> Found:
@@ -144,8 +192,7 @@ def _developed(tasks: Sequence[Task], job: Job, settings: Settings, watcher: Wat
     watcher.start(len(tasks), sum(work.values()))
     try:
         with stop.deferred(), session(settings):
-            for result in watched(_rounds(tasks, job, settings, watcher), stop):
-                withdraw(result, job.destination)
+            for result in watched(_rounds(tasks, job, settings, watcher, stop), stop):
                 if result.status != "delivered":
                     quarantine(result, job.destination)
                 watcher.advance(result, work[result.id])
@@ -154,7 +201,7 @@ def _developed(tasks: Sequence[Task], job: Job, settings: Settings, watcher: Wat
         watcher.stop()
 
 
-def _rounds(tasks: Sequence[Task], job: Job, settings: Settings, watcher: Watcher) -> Iterator[Result]:
+def _rounds(tasks: Sequence[Task], job: Job, settings: Settings, watcher: Watcher, stop: Stop) -> Iterator[Result]:
     """Stream all; stream what a dying worker took with it one by one; then what is still missing each in a process."""
     pool = Pool.connected(len(tasks), workers=settings.workers, least=settings.min_workers, patience=settings.patience)
     rest = {t.shot.id: t for t in tasks}
@@ -162,7 +209,7 @@ def _rounds(tasks: Sequence[Task], job: Job, settings: Settings, watcher: Watche
         for result in stream(list(rest.values()), job.recipe, job.destination, pool, one_per_block=again):
             if rest.pop(result.id, None):
                 yield result
-        if not rest:
+        if not rest or stop.requested:  # a stop ends the stream early too
             return
         watcher.note(f"{len(rest)} photos were lost with their workers and are run again")
     yield from alone(list(rest.values()), job.recipe, job.destination, pool)

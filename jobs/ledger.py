@@ -47,6 +47,14 @@ class _Run(_Base):
     seconds: Mapped[float]
 
 
+class _File(_Base):
+    """A file that runs made, or were about to make, below a DEST."""
+
+    __tablename__ = "files"
+    folder: Mapped[str] = mapped_column(String(1024), primary_key=True)
+    path: Mapped[str] = mapped_column(String(1024), primary_key=True)
+
+
 class Ledger:
     """Results keyed (shot id, recipe fingerprint), and the runs that made them; a context manager.
 
@@ -97,6 +105,21 @@ class Ledger:
         for shot in set(self._session.scalars(select(_Photo.shot))) - set(shots):
             self._session.execute(delete(_Photo).where(_Photo.shot == shot))
         self._session.commit()
+
+    def files(self, folder: str) -> set[str]:
+        """Paths below DEST that runs made there; `folder` tells the DESTs of one database apart."""
+        return set(self._session.scalars(select(_File.path).where(_File.folder == folder)))
+
+    def add_files(self, folder: str, paths: Iterable[str]) -> None:
+        """Note files that runs made, or are about to make."""
+        self._session.add_all(_File(folder=folder, path=p) for p in set(paths) - self.files(folder))
+        self._session.commit()
+
+    def set_files(self, folder: str, paths: Iterable[str]) -> None:
+        """Note that these files, and no others, are left of all runs."""
+        self._session.execute(delete(_File).where(_File.folder == folder))
+        self._session.commit()
+        self.add_files(folder, paths)
 
     def begin(self, run: str, *, recipe: str, source: str, form: str) -> None:
         """Note a run's start; `form` is the recipe's YAML."""

@@ -72,6 +72,7 @@ def test_a_source_without_photos_leaves_with_2(tmp_path: Path) -> None:
     assert code == 2
     assert "no photos found" in err
     assert "notes.txt" in err
+    assert [p.name for p in tmp_path.iterdir()] == ["in"]
 
 
 def test_plan_shows_groups_reasons_and_time_and_writes_nothing(photo: Any, tmp_path: Path) -> None:

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from jobs.destination import check_source, clear_quarantine, only_writer, prepare_destination, quarantine, stands
+from cluster.settings import Settings
+from jobs.destination import check_destination, check_source, clear_quarantine, only_writer, quarantine, stands
+from jobs.edit import Job, edit
 from pipeline.codes import Code, Failure, PhotoError, SettingsError
 from pipeline.photo import Result
+from pipeline.recipe import Recipe
 
 
 def _failed(code: Code, name: str = "IMG_1") -> Result:
@@ -27,21 +30,33 @@ def test_a_source_that_is_no_folder_is_refused(tmp_path: Path, what: str) -> Non
         check_source(source)
 
 
+@pytest.mark.parametrize("uri", ["s3://bucket/a/b", "gs://bucket", "az://box/a"])
+def test_a_bucket_is_refused_as_it_was_typed_and_no_folder_of_its_name_is_made(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SettingsError, match=f"SOURCE {uri}: buckets"):
+        check_source(Path(uri))
+    with pytest.raises(SettingsError, match=f"DEST {uri}: buckets"):
+        edit(Job(tmp_path, Path(uri), Recipe()), Settings())
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_dest_may_lie_inside_source_only_where_its_ledger_marks_it(tmp_path: Path) -> None:
-    prepare_destination(tmp_path / "edited", tmp_path)
+    check_destination(tmp_path / "edited", tmp_path)
     with pytest.raises(SettingsError, match="lies in SOURCE"):
-        prepare_destination(tmp_path / "edited", tmp_path, may_lie_inside=False)
+        check_destination(tmp_path / "edited", tmp_path, may_lie_inside=False)
     with pytest.raises(SettingsError, match="lies in SOURCE"):
-        prepare_destination(tmp_path, tmp_path)
+        check_destination(tmp_path, tmp_path)
 
 
 def test_a_file_in_the_way_of_dest_is_refused(tmp_path: Path) -> None:
     (tmp_path / "in the way").write_text("")
 
     with pytest.raises(SettingsError, match="in the way"):
-        prepare_destination(tmp_path / "in the way", tmp_path / "photos")
+        check_destination(tmp_path / "in the way", tmp_path / "photos")
     with pytest.raises(SettingsError, match="in the way"):
-        prepare_destination(tmp_path / "in the way" / "below", tmp_path / "photos")
+        check_destination(tmp_path / "in the way" / "below", tmp_path / "photos")
 
 
 def test_a_second_writer_is_refused_until_the_first_is_gone(tmp_path: Path) -> None:

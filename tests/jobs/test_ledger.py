@@ -54,3 +54,15 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(SettingsError, match="sqlite"):
         Ledger.at(tmp_path / "l.sqlite")
+
+
+def test_files_are_noted_per_destination_until_they_are_replaced(tmp_path: Path) -> None:
+    with Ledger.at(tmp_path / "l.sqlite") as ledger:
+        ledger.add_files("a", ["delivered/1.jpg", "delivered/2.jpg"])
+        ledger.add_files("a", ["delivered/2.jpg", "delivered/3.jpg"])
+        ledger.add_files("b", ["delivered/1.jpg"])
+        assert ledger.files("a") == {"delivered/1.jpg", "delivered/2.jpg", "delivered/3.jpg"}
+
+        ledger.set_files("a", ["delivered/4.jpg"])
+        assert ledger.files("a") == {"delivered/4.jpg"}
+        assert ledger.files("b") == {"delivered/1.jpg"}

@@ -1,0 +1,107 @@
+"""The files of a job below DEST: where each photo's go, which of an earlier run still count, which are left over.
+
+Only files that a done-record (plans/<shot id>.json) or a run's own plan names are ever removed.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+
+from pipeline.codes import SettingsError
+from pipeline.deliver.profiles import EXTENSIONS, web_name
+from pipeline.photo import Result
+from pipeline.recipe import Recipe
+from pipeline.stream import Task
+
+_FOLDERS = frozenset({"delivered", "web", "plans"})
+
+
+def planned(task: Task, recipe: Recipe) -> dict[str, str]:
+    """The pictures a task will give: profile to path below DEST (POSIX), as in Result.outputs."""
+    shot = task.shot
+    full = PurePosixPath("delivered", shot.listing, f"{shot.name}.{EXTENSIONS[recipe.deliver.format]}")
+    paths = {"full": str(full)}
+    if recipe.deliver.web.enabled:
+        name = web_name(recipe.deliver.web.name, listing=shot.listing, name=shot.name, sequence=task.sequence)
+        paths["web"] = str(PurePosixPath("web", shot.listing, f"{name}.jpg"))
+    return paths
+
+
+def is_planned(result: Result, task: Task, recipe: Recipe) -> bool:
+    """Whether a result is what this task would give: listing and name, and where delivered each picture's path."""
+    if (result.listing, result.name) != (task.shot.listing, task.shot.name):
+        return False
+    return result.status != "delivered" or result.outputs == planned(task, recipe)
+
+
+def check_unique(tasks: Sequence[Task], recipe: Recipe) -> None:
+    """Raise SettingsError if two photos would get one file, also where a disk does not tell capitals from small."""
+    owners: dict[str, str] = {}
+    for task in tasks:
+        source = task.shot.sources[task.shot.reference]
+        for profile, path in planned(task, recipe).items():
+            other = owners.setdefault(_folded(path), source)
+            if other != source:
+                remedy = "deliver.web.name must tell them apart" if profile == "web" else "rename a file or its folder"
+                raise SettingsError(f"{other} and {source} would both be written to {path}: {remedy}")
+
+
+def done_records(destination: Path) -> dict[str, tuple[str, Result]]:
+    """Recipe fingerprint and result that workers noted beside the plans, by shot id; what is no record is left out."""
+    found: dict[str, tuple[str, Result]] = {}
+    for path in (destination / "plans").glob("*.json"):
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            recipe, result = str(values["recipe"]), Result.from_dict(values["result"])
+            if result.id == path.stem:
+                files_of(result)
+                found[result.id] = (recipe, result)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            continue
+    return found
+
+
+def drop_records(shots: Iterable[str], destination: Path) -> None:
+    """Remove done-records before their photos are made anew: they no longer tell the truth once that has begun."""
+    for shot in shots:
+        (destination / "plans" / f"{shot}.json").unlink(missing_ok=True)
+
+
+def files_of(result: Result) -> set[str]:
+    """Paths below DEST of a delivered result: pictures, plan and done-record; none of a quarantined one."""
+    if result.status != "delivered":
+        return set()
+    return {result.output, *result.outputs.values(), f"plans/{result.id}.plan", f"plans/{result.id}.json"}
+
+
+def to_be_made(tasks: Iterable[Task], recipe: Recipe, destination: Path) -> set[str]:
+    """Paths that `tasks` will write and where nothing lies yet: what lies there afterwards is this job's."""
+    paths = {p for t in tasks for p in (*planned(t, recipe).values(), f"plans/{t.shot.id}.plan")}
+    return {p for p in paths if not (destination / p).exists()}
+
+
+def remove_stale(made: Iterable[str], results: Iterable[Result], destination: Path) -> None:
+    """Remove what earlier runs made and `results` no longer name, and the folders that this leaves empty.
+
+    made: paths below DEST; those that do not lie in delivered/, web/ or plans/ are not touched.
+    """
+    current: Mapping[str, str] = {_folded(p): p for r in results for p in files_of(r)}
+    for path in sorted(made):
+        parts = PurePosixPath(path).parts
+        if len(parts) < 2 or parts[0] not in _FOLDERS or ".." in parts:
+            continue
+        file, kept = destination / path, current.get(_folded(path))
+        with suppress(OSError):  # gone already, or a folder now
+            if kept is not None and (kept == path or file.samefile(destination / kept)):
+                continue
+            file.unlink()
+            for folder in list(PurePosixPath(path).parents)[:-1]:
+                (destination / folder).rmdir()
+
+
+def _folded(path: str) -> str:
+    return unicodedata.normalize("NFC", path).casefold()
