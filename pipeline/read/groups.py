@@ -8,17 +8,19 @@
       - files: [12 Oak Street/IMG_0004.JPG]
         left_out: [12 Oak Street/IMG_0005.JPG]
     skipped: [12 Oak Street/IMG_0006.JPG]
+    ignored:
+      12 Oak Street/IMG_0001 (1).JPG: a copy of 12 Oak Street/IMG_0001.JPG
 
 Paths are below SOURCE. Each photo that can be read stands in exactly one place: `files` (one shot), `left_out` (belongs
-to the shot but is not fused) or `skipped` (not wanted). Only these are read back; confidence, reason and warnings are
-for people.
+to the shot but is not fused) or `skipped` (not wanted). Only these are read back; confidence, reason, warnings and
+ignored (what is no photo, or is one already) are for people. A copy of a photo counts where it is named.
 """
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -32,6 +34,7 @@ from pipeline.photo import Shot
 _HEADER = """\
 # The shots Sunroom found. To correct them, move files between the lists and pass this file back: --groups FILE.
 # Each photo stands in exactly one place: files (one shot), left_out (of that shot, not fused) or skipped.
+# What stands under ignored is for your information only.
 """
 _SHOWN = 8
 
@@ -55,12 +58,19 @@ class Groups(BaseModel):
 
     listings: dict[str, tuple[Entry, ...]] = {}
     skipped: tuple[str, ...] = ()
+    ignored: Any = None
+
+    def named(self) -> set[str]:
+        """Every file that has a place."""
+        entries = [e for listing in self.listings.values() for e in listing]
+        return {*self.skipped, *(f for e in entries for f in (*e.files, *e.left_out))}
 
 
-def write(path: Path, shots: Sequence[Shot], source: Path) -> None:
+def write(path: Path, shots: Sequence[Shot], source: Path, *, ignored: Iterable[tuple[str, str]] = ()) -> None:
     """Write the groups of `shots` to `path` in one step (a reader sees the old file or the new one).
 
-    `source` is the folder that the shots were found in. OSError is left to the caller.
+    `source` is the folder that the shots were found in; `ignored` what else was there, as in Found. OSError is left to
+    the caller.
     """
     listings: dict[str, list[dict[str, Any]]] = {}
     for shot in shots:
@@ -71,7 +81,10 @@ def write(path: Path, shots: Sequence[Shot], source: Path) -> None:
         if shot.warnings:
             entry["warnings"] = list(shot.warnings)
         listings.setdefault(shot.listing, []).append(entry)
-    text = yaml.safe_dump({"listings": listings}, sort_keys=False, allow_unicode=True, width=120)
+    form: dict[str, Any] = {"listings": listings}
+    if passed := dict(ignored):
+        form["ignored"] = passed
+    text = yaml.safe_dump(form, sort_keys=False, allow_unicode=True, width=120)
     with NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         file.write(_HEADER + text)
     temporary = Path(file.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,6 +14,7 @@ from typing import Literal
 
 from pipeline.codes import Code, Failure, PhotoError, SettingsError
 from pipeline.photo import Header
+from pipeline.read.copies import without_copies
 from pipeline.read.header import read_header
 
 PICTURES = frozenset(
@@ -91,6 +92,7 @@ _CAMERA_FOLDER = re.compile(
 _DCF_FOLDER = re.compile(r"\d{3}\w{5}")
 """Any DCF folder name; only below DCIM, since an 8-digit listing number looks the same."""
 _SKIPPED_FOLDERS = frozenset({"@eadir", "__macosx", "lost+found", "$recycle.bin", "system volume information"})
+_SHAPES = 0.02
 _SIDECARS = frozenset(
     ["xmp", "dop", "thm", "pp3", "cos", "on1", "vrd", "arp", "xml", "aae", "json", "yaml", "yml", "txt", "csv"]
 )
@@ -129,11 +131,13 @@ def scan(
     max_megapixels: float = 300,
     workers: int | None = None,
     files: Iterable[str] | None = None,
+    wanted: Collection[str] = (),
 ) -> Scan:
     """Walk `source` and read the headers of its photos; or of `files` alone, paths below it, whatever their names.
 
     A listing is the first `listing_depth` folders of a file's path without camera folders (DCIM, 100CANON, RAW, JPG);
-    loose files are listing "" and are delivered without a sub-folder. Links are followed once.
+    loose files are listing "" and are delivered without a sub-folder. Links are followed once. Of files with identical
+    content a listing has one, or those of `wanted` (paths below `source`).
 
     Raises
     ------
@@ -148,17 +152,20 @@ def scan(
     files = sorted(_pictures(source, ignored) if files is None else set(files))
     with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
         answers = list(pool.map(partial(_read, source, max_megapixels), files))
-    headers = [a for a in answers if isinstance(a, Header)]
+        headers = [a for a in answers if isinstance(a, Header)]
+        home = partial(listing_of, depth=listing_depth)
+        headers, copies = without_copies(headers, pool, within=home, folder=home_folder, wanted=wanted)
     unread = [
         Unread(listing_of(_printable(f), listing_depth), _printable(f), str(source.absolute() / _printable(f)), size, a)
         for f, a, size in zip(files, answers, map(_size, (source / f for f in files)), strict=True)
         if isinstance(a, Failure)
     ]
-    kept, twins = _without_twins(headers, raw_jpeg, listing_depth)
+    kept, twins = _without_twins(headers, raw_jpeg)
     listings: dict[str, list[Header]] = {}
     for header in kept:
         listings.setdefault(listing_of(header.relative, listing_depth), []).append(header)
-    return Scan(dict(sorted(listings.items())), tuple(unread), tuple(sorted([*ignored, *twins])))
+    passed = sorted((_printable(f), reason) for f, reason in (*ignored, *copies, *twins))
+    return Scan(dict(sorted(listings.items())), tuple(unread), tuple(passed))
 
 
 def listing_of(relative: str, depth: int = 1) -> str:
@@ -260,9 +267,9 @@ def _read(source: Path, max_megapixels: float, relative: str) -> Header | Failur
 
 
 def _without_twins(
-    headers: Sequence[Header], raw_jpeg: Literal["raw", "jpeg"], depth: int
+    headers: Sequence[Header], raw_jpeg: Literal["raw", "jpeg"]
 ) -> tuple[list[Header], list[tuple[str, str]]]:
-    """RAW+JPEG of one stem, folder and (nearly) one time count once."""
+    """RAW+JPEG of one stem, folder, shape and, where both tell it, (nearly) one time count once."""
     by_stem: dict[tuple[str, str], list[Header]] = {}
     for header in headers:
         stem = unicodedata.normalize("NFC", PurePosixPath(header.relative).stem).casefold()
@@ -278,7 +285,7 @@ def _without_twins(
 def _pairs(files: Iterable[Header]) -> Iterator[tuple[Header, Header]]:
     jpegs = [h for h in files if h.format == "jpeg"]
     for raw in (h for h in files if h.format == "raw"):
-        twins = [h for h in jpegs if _one_time(raw, h)]
+        twins = [h for h in jpegs if _one_time(raw, h) and _one_shape(raw, h)]
         # Beside its RAW first, else in a folder of its own (JPG/).
         twins.sort(key=lambda h: (PurePosixPath(h.relative).parent != PurePosixPath(raw.relative).parent, h.relative))
         if twins:
@@ -290,3 +297,9 @@ def _one_time(a: Header, b: Header) -> bool:
     if a.captured is None or b.captured is None:
         return True
     return abs((a.captured.replace(tzinfo=None) - b.captured.replace(tzinfo=None)).total_seconds()) <= 2
+
+
+def _one_shape(a: Header, b: Header) -> bool:
+    """Long side to short side within 2 %: a RAW may have a border, and lie on its side."""
+    one, other = (max(h.width, h.height) / max(1, min(h.width, h.height)) for h in (a, b))
+    return abs(one - other) <= _SHAPES * max(one, other)

@@ -15,11 +15,10 @@ from pipeline.codes import Code, Failure, PhotoError
 from pipeline.photo import Header, Shot
 from pipeline.read import groups as groups_file
 from pipeline.read.brackets import Group, given_group, group
+from pipeline.read.copies import digest_of_ends
 from pipeline.read.ladder import in_order, natural
 from pipeline.read.scan import Scan, Unread, scan
 from pipeline.read.views import View, look
-
-_EDGE = 65536
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ def find_shots(
     ----------
     listing_depth: how many folders below `source` name a listing; loose files are listing "".
     raw_jpeg: which twin of RAW+JPEG counts.
-    groups: a groups.yaml to use as it is, instead of finding sets.
+    groups: a groups.yaml to use as it is, instead of finding sets; copies that it names count too.
     max_megapixels: larger pictures fail with TOO_MANY_PIXELS.
     workers: threads for headers and looks; all cores by default. The answer does not depend on it.
     files: paths below `source` that count, whatever their names; by default every photo there.
@@ -69,6 +68,7 @@ def find_shots(
     SettingsError
         If `source` is not a folder, or `groups` is not a valid groups file for it; the message names the files.
     """
+    given = groups_file.read(groups) if groups else None
     scanned = scan(
         source,
         listing_depth=listing_depth,
@@ -76,14 +76,15 @@ def find_shots(
         max_megapixels=max_megapixels,
         workers=workers,
         files=files,
+        wanted=given.named() if given else (),
     )
     with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
         looker = Looker(pool)
-        if groups is None:
+        if groups is None or given is None:
             made = {n: _group_listing(headers, looker) for n, headers in scanned.listings.items()}
             skipped: list[tuple[str, str]] = []
         else:
-            made, skipped = _given_groups(scanned, groups, looker)
+            made, skipped = _given_groups(scanned, given, groups, looker)
         unread = [*scanned.unread, *_looked_in_vain(scanned, looker)]
         digests = dict(zip(*_digests(made, unread, pool), strict=True))
     shots, failures = _name_all(made, unread, digests)
@@ -136,8 +137,9 @@ def _looked_in_vain(scanned: Scan, looker: Looker) -> list[Unread]:
     ]
 
 
-def _given_groups(scanned: Scan, path: Path, looker: Looker) -> tuple[dict[str, list[Group]], list[tuple[str, str]]]:
-    given = groups_file.read(path)
+def _given_groups(
+    scanned: Scan, given: groups_file.Groups, path: Path, looker: Looker
+) -> tuple[dict[str, list[Group]], list[tuple[str, str]]]:
     headers = {h.relative: h for files in scanned.listings.values() for h in files}
     present = {listing: [h.relative for h in files] for listing, files in scanned.listings.items()}
     groups_file.check(given, path, present, [u.relative for u in scanned.unread])
@@ -228,19 +230,6 @@ def _digests(
 ) -> tuple[list[str], list[str]]:
     paths = [h.path for groups in made.values() for g in groups for h in g.files] + [u.path for u in unread]
     return paths, list(pool.map(digest_of_ends, paths))
-
-
-def digest_of_ends(path: str) -> str:
-    """SHA-256 (hex) of the first and last 64 KiB of a file; "" where it cannot be read, which a later stage reports."""
-    try:
-        with Path(path).open("rb") as file:
-            digest = hashlib.sha256(file.read(_EDGE))
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - _EDGE))
-            digest.update(file.read(_EDGE))
-    except OSError:
-        return ""
-    return digest.hexdigest()
 
 
 def unique_names(paths: Sequence[str]) -> list[str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from pipeline.codes import SettingsError
@@ -58,6 +60,34 @@ def test_corrected_groups_are_used_exactly(source: Path, tmp_path: Path) -> None
     assert shot.reason == "given in mine.yaml"
     assert shot.exposure_values[0] < shot.exposure_values[1]
     assert dict(found.ignored)["12 Oak/c.png"] == "skipped in mine.yaml"
+
+
+def test_what_was_ignored_is_told_and_not_read_back(source: Path, tmp_path: Path) -> None:
+    shutil.copy(source / "12 Oak" / "a.png", source / "12 Oak" / "a (1).png")
+    (source / "12 Oak" / "notes: 1.txt").touch()
+    found = find_shots(source)
+    odd = ("caf\udce9 " + "x" * 200, "not a photo by its name")
+    write(tmp_path / "groups.yaml", found.shots, source, ignored=[*found.ignored, odd])
+    assert yaml.safe_load((tmp_path / "groups.yaml").read_text(encoding="utf-8"))["ignored"] == {
+        "12 Oak/a (1).png": "a copy of 12 Oak/a.png",
+        "12 Oak/notes: 1.txt": "a sidecar file",
+        odd[0]: odd[1],
+    }
+    assert find_shots(source, groups=tmp_path / "groups.yaml").ignored == found.ignored
+
+
+def test_a_copy_that_is_named_counts(source: Path, tmp_path: Path) -> None:
+    copy, file = source / "12 Oak" / "a (1).png", tmp_path / "mine.yaml"
+    shutil.copy(source / "12 Oak" / "a.png", copy)
+    skipped = "skipped: [12 Oak/c.png, 12 Oak/d.png, 'Søndre: 1/e.png']\n"
+    both = "listings: {12 Oak: [{files: [12 Oak/a.png]}, {files: [12 Oak/b.png, 12 Oak/a (1).png]}]}\n"
+    file.write_text(both + skipped, encoding="utf-8")
+    assert sorted(map(sorted, stems(find_shots(source, groups=file)))) == [["a"], ["a (1)", "b"]]
+    instead = "listings: {12 Oak: [{files: [12 Oak/a (1).png]}, {files: [12 Oak/b.png]}]}\n"
+    file.write_text(instead + skipped, encoding="utf-8")
+    found = find_shots(source, groups=file)
+    assert stems(found) == [["a (1)"], ["b"]]
+    assert dict(found.ignored)["12 Oak/a.png"] == "a copy of 12 Oak/a (1).png"
 
 
 @pytest.mark.parametrize(

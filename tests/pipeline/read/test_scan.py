@@ -144,6 +144,62 @@ def test_raw_and_jpeg_of_one_stem_but_another_time_are_two_photos(data: Path, tm
     assert len(scan(tmp_path).listings[""]) == 2
 
 
+@pytest.mark.parametrize("setting", ["raw", "jpeg"])
+@pytest.mark.parametrize("when", ["", "2000:01:01 00:00:00"])
+def test_raw_and_jpeg_of_one_stem_but_another_shape_are_two_photos(
+    data: Path, tmp_path: Path, setting: str, when: str
+) -> None:
+    shutil.copy(data / "ingest" / "canon_d30.crw", tmp_path / "IMG_1.CRW")
+    photo(tmp_path / "IMG_1.jpg", (64, 36), when)
+    found = scan(tmp_path, raw_jpeg=setting)  # type: ignore[arg-type]
+    assert len(found.listings[""]) == 2
+    assert not found.ignored
+
+
+def test_a_twin_may_lie_on_its_side_and_lack_the_border_of_the_raw(data: Path, tmp_path: Path) -> None:
+    shutil.copy(data / "ingest" / "canon_d30.crw", tmp_path / "IMG_1.CRW")
+    photo(tmp_path / "IMG_1.jpg", (400, 605))
+    found = scan(tmp_path)
+    assert [h.relative for h in found.listings[""]] == ["IMG_1.CRW"]
+    assert found.ignored == (("IMG_1.jpg", "the twin of IMG_1.CRW (read.raw_jpeg=raw)"),)
+
+
+def test_of_identical_files_of_a_listing_the_plainest_name_counts(tmp_path: Path) -> None:
+    plain = photo(tmp_path / "h" / "05.jpg")
+    for name in ("05 (1).jpg", "05 - Copy.jpg", "a5.jpg"):
+        shutil.copy(plain, tmp_path / "h" / name)
+    (tmp_path / "h" / "z.jpg").symlink_to("a5.jpg")
+    photo(tmp_path / "h" / "other.jpg", when="2026:05:04 12:00:00")
+    shutil.copy(plain, tmp_path / "05 (1).jpg")
+    found = scan(tmp_path)
+    assert {n: [h.relative for h in hs] for n, hs in found.listings.items()} == {
+        "": ["05 (1).jpg"],
+        "h": ["h/other.jpg", "h/z.jpg"],
+    }
+    names = ("05 (1)", "05 - Copy", "05", "a5")
+    assert dict(found.ignored) == {f"h/{name}.jpg": "a copy of h/z.jpg" for name in names}
+    (tmp_path / "h" / "z.jpg").unlink()
+    assert [h.relative for h in scan(tmp_path).listings["h"]] == ["h/05.jpg", "h/other.jpg"]
+    wanted = scan(tmp_path, wanted=["h/05 (1).jpg", "h/a5.jpg"])
+    assert [h.relative for h in wanted.listings["h"]] == ["h/05 (1).jpg", "h/a5.jpg", "h/other.jpg"]
+
+
+def test_files_that_differ_only_in_the_middle_are_no_copies(tmp_path: Path) -> None:
+    for value in (0, 1):
+        path = photo(tmp_path / f"{value}.png", (300, 300))
+        path.write_bytes(path.read_bytes() + bytes(80_000) + bytes([value]) + bytes(80_000))
+    assert len(scan(tmp_path).listings[""]) == 2
+
+
+def test_a_copy_in_another_folder_does_not_take_a_frame_from_its_set(tmp_path: Path) -> None:
+    for n in range(3):
+        photo(tmp_path / "h" / "upstairs" / f"IMG_{n}.png", (40 + n, 30))
+    (tmp_path / "h" / "best").mkdir()
+    shutil.copy(tmp_path / "h" / "upstairs" / "IMG_1.png", tmp_path / "h" / "best" / "1.png")
+    found = scan(tmp_path)
+    assert [h.relative for h in found.listings["h"]] == [f"h/upstairs/IMG_{n}.png" for n in range(3)]
+
+
 def test_wrong_settings_say_which(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="not a folder"):
         scan(tmp_path / "nowhere")

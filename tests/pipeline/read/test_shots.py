@@ -126,6 +126,15 @@ def test_the_answer_does_not_depend_on_workers_place_or_order_of_copying(data: P
     assert len({s.name for s in one.shots}) == len(SETS)
 
 
+def test_a_copy_of_a_frame_does_not_break_its_set(data: Path, tmp_path: Path) -> None:
+    files = copy_set(data, "living_room2", tmp_path / "h")
+    middle = files[2]
+    copy = Path(shutil.copy(middle, middle.with_name(f"{middle.stem} (1){middle.suffix}")))
+    found = find_shots(tmp_path)
+    assert together(found) == [{p.name for p in files}]
+    assert found.ignored == ((f"h/{copy.name}", f"a copy of h/{middle.name}"),)
+
+
 def test_names_that_collide_get_the_ending_then_a_number() -> None:
     paths = ["b/IMG_1.jpg", "a/IMG_1.jpg", "a/img_1.PNG", "c/IMG_1.jpg", "a/IMG_1-2.jpg", "a/x.jpg"]
     names = ["IMG_1-jpg", "IMG_1", "img_1-png", "IMG_1-3", "IMG_1-2", "x"]
