@@ -258,6 +258,10 @@ def _put(form: dict[str, Any], key: str, text: str) -> None:
     if not isinstance(place, dict) or not panels:
         raise SettingsError(f"--set {key}: expected panel.option=value")
     try:
-        place[option] = _yaml(text)
+        value = _yaml(text)
     except (yaml.YAMLError, ValueError):
-        raise SettingsError(f"--set {key}: cannot read value {text!r}") from None
+        if not _WEB_FIELD.match(text):
+            raise SettingsError(f"--set {key}: cannot read value {text!r}") from None
+        value = text
+    # In YAML {name} is a mapping; here it is a name's field, which needs no quotes.
+    place[option] = text if isinstance(value, dict) and not any(value.values()) else value

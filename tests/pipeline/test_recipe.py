@@ -91,7 +91,8 @@ def test_files_that_are_not_text_or_say_a_thing_twice_are_named(tmp_path: Path):
     "pattern", ["{listing}_{seq:03}", "{name}", "{seq}", "web {name}-{seq:4}", "{listing} {name}.x", "a.{seq}.b"]
 )
 def test_web_names_that_tell_photos_apart_are_accepted(pattern: str):
-    recipe = Recipe.load("default", {"deliver.web.name": f"'{pattern}'"})
+    recipe = Recipe.load("default", {"deliver.web.name": pattern})
+    assert recipe == Recipe.load("default", {"deliver.web.name": f"'{pattern}'"})
     made = {web_name(recipe.deliver.web.name, listing="a/b", name=n, sequence=s) for n, s in [("x", 1), ("y", 2)]}
     assert len(made) == 2
 
