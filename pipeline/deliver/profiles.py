@@ -17,7 +17,9 @@ from PIL import Image as Pil
 
 from pipeline.codes import Code, PhotoError, SettingsError
 from pipeline.deliver.encode import encode_jpeg, encode_png, to_depth, write_atomic
+from pipeline.deliver.lean import diets
 from pipeline.deliver.metadata import into_jpeg, into_png, into_tiff, prepare
+from pipeline.deliver.xmp import EDITED, MERGED, Change
 from pipeline.photo import Image
 from pipeline.read.metadata import Metadata
 from pipeline.recipe import Deliver, Web
@@ -104,7 +106,7 @@ def write_full(stem: Path, image: Image, metadata: Metadata, settings: Deliver, 
 
 
 def write_web(stem: Path, image: Image, metadata: Metadata, settings: Deliver, *, merged: bool) -> Delivered:
-    """The smaller JPEG; a byte cap counts the metadata too."""
+    """The smaller JPEG; a byte cap counts the metadata too, and those give way where no quality meets it."""
     web = settings.web
     small = sharpened(resized(image, web), web.sharpen if web.long_side < max(image.shape[:2]) else 0.0)
     height, width = small.shape[:2]
@@ -115,19 +117,18 @@ def write_web(stem: Path, image: Image, metadata: Metadata, settings: Deliver, *
 
     top, floor, cap = web.quality, min(web.quality_floor, web.quality), web.max_bytes or 1 << 62
     first = encode(top)
-    heads = {lean: len(into_jpeg(first, metadata, tags, lean=lean)) - len(first) for lean in (False, True)}
-    lean = False
-    quality, jpeg = _search(encode, top, floor, cap - heads[False], first=first)
-    warnings, dropped = tags.warnings, tags.dropped
-    if len(jpeg) + heads[False] > cap and heads[True] < heads[False]:
-        lean, dropped = True, (*dropped, "segments of unknown makers")
-        quality, jpeg = _search(encode, top, floor, cap - heads[True], first=first)
-    if len(jpeg) + heads[lean] > cap:
-        warnings = (*warnings, Code.MLS_BYTES.name)
+    change = Change(MERGED if merged else EDITED, width, height, metadata.sidecar)
+    whole, *leaner = diets(metadata, tags, change, first)
+    diet, (quality, jpeg) = whole, _search(encode, top, floor, cap - whole.bytes, first=first)
+    while leaner and len(jpeg) + diet.bytes > cap:
+        diet = leaner.pop(0)
+        quality, jpeg = _search(encode, top, floor, cap - diet.bytes, first=first)
+    over = len(jpeg) + diet.bytes > cap
+    warnings = (*tags.warnings, *([Code.MLS_BYTES.name] if over else []))
     path = stem.with_name(f"{stem.name}.jpg")
-    data = into_jpeg(jpeg, metadata, tags, lean=lean)
+    data = into_jpeg(jpeg, diet.metadata, diet.tags, lean=diet.lean)
     write_atomic(path, data)
-    return Delivered(path.as_posix(), len(data), width, height, quality, warnings, dropped)
+    return Delivered(path.as_posix(), len(data), width, height, quality, warnings, (*tags.dropped, *diet.dropped))
 
 
 def _search(encode: Callable[[int], bytes], top: int, floor: int, cap: int, *, first: bytes) -> tuple[int, bytes]:

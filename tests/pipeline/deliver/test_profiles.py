@@ -12,8 +12,13 @@ import tifffile
 
 from pipeline.codes import Code, PhotoError, SettingsError
 from pipeline.deliver.profiles import deliver, resized, sharpened, web_name
+from pipeline.read.block import EXIF_IFD, Entry, build_block, open_block, rational_entry, text_entry
+from pipeline.read.containers import Segment
 from pipeline.read.metadata import Metadata, read_metadata
+from pipeline.read.sidecar import parse_sidecar
 from pipeline.recipe import Deliver, Web
+
+TEXTS = {"title": "Loft", "rights": "(c) Agency"}
 
 
 def photo(height: int = 600, width: int = 900, depth: int = 8) -> np.ndarray:
@@ -105,6 +110,52 @@ def test_the_cap_counts_metadata_and_gives_up_unknown_segments_first(tmp_path: P
     assert len(kept.exif) == len(metadata.exif)
     roomy = run(tmp_path, photo(), metadata, web=settings | {"max_bytes": 2_000_000})["web"]
     assert "segments of unknown makers" not in roomy.dropped
+
+
+def test_the_cap_is_not_beaten_by_xmp_whose_essence_stays(tmp_path: Path, data: Path) -> None:
+    metadata = read_metadata(data / "ingest/tiff_photoshop.tiff", "tiff")  # 129 kB of XMP
+    settings = {"enabled": True, "long_side": 400, "quality_floor": 40}
+    web = run(tmp_path, photo(), metadata, web=settings | {"max_bytes": 60_000})["web"]
+    assert web.bytes <= 60_000
+    assert web.warnings == ()
+    assert {"extended XMP and history", "Photoshop resources"} <= set(web.dropped)
+    kept = read_metadata(tmp_path / web.path, "jpeg")
+    assert len(kept.exif) == len(metadata.exif)
+    assert kept.iptc == metadata.iptc
+    assert b"computationalCapture" in kept.xmp
+    assert not kept.extended_xmp
+    roomy = run(tmp_path, photo(), metadata, web=settings | {"max_bytes": 400_000})["web"]
+    assert not {"extended XMP and history", "Photoshop resources"} & set(roomy.dropped)
+    tiny = run(tmp_path, photo(), metadata, web=settings | {"max_bytes": 10_000, "quality_floor": 80})["web"]
+    assert tiny.warnings == (Code.MLS_BYTES.name,)
+    assert tiny.bytes < 60_000
+
+
+def test_title_rights_and_exposure_outlast_history_and_maker_notes(tmp_path: Path) -> None:
+    note = Entry(0x927C, 7, 40_000, bytes(40_000), 0, 200)
+    exif, _ = build_block("<", [text_entry(0x010F, "Canon")], exif=[rational_entry(0x829A, 0.5)], note=note)
+    texts = "".join(f"<dc:{n}><rdf:Alt><rdf:li>{t}</rdf:li></rdf:Alt></dc:{n}>" for n, t in TEXTS.items())
+    packet = (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        '<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:p="urn:p">'
+        f"{texts}<p:History>{'step ' * 5000}</p:History></rdf:Description></rdf:RDF></x:xmpmeta>"
+    )
+    comment = Segment(0xFE, b"word " * 10_000)
+    metadata = Metadata("jpeg", (comment,), exif=exif, xmp=packet.encode())
+    web = {"enabled": True, "long_side": 320, "max_bytes": 12_000}
+    made = run(tmp_path, photo(100, 150), metadata, web=web)["web"]
+    assert made.bytes <= 12_000
+    assert made.warnings == ()
+    assert made.dropped == ("extended XMP and history", "comments", "maker notes and long EXIF values")
+    kept = read_metadata(tmp_path / made.path, "jpeg")
+    assert b"Canon" in kept.exif
+    said = parse_sidecar(kept.xmp)
+    assert said is not None
+    assert {"title": said.title, "rights": said.copyright} == TEXTS
+    structure = open_block(kept.exif)
+    assert structure is not None
+    inner = structure.directory(structure.number(structure.directory(structure.first).get(EXIF_IFD)))
+    assert {e.tag for e in inner.entries} == {0x829A}
 
 
 @pytest.mark.parametrize("resize_filter", ["area", "lanczos", "cubic"])
