@@ -92,7 +92,7 @@ def edit(job: Job, settings: Settings, watcher: Watcher | None = None, stop: Sto
         refused = [Result.quarantined(f.shot, f.failure) for f in found.failures]
         ledger = ledger or _opened(job, settings, held)
         ledger.begin(run, recipe=fingerprint, source=str(job.source.resolve()), form=job.recipe.to_yaml())
-        write_groups(job.destination / "groups.yaml", found.shots, job.source)
+        write_groups(job.destination / "groups.yaml", found.shots, job.source, ignored=found.ignored)
         for result in refused:
             quarantine(result, job.destination)
         folder = str(job.destination) if settings.database else ""
