@@ -29,13 +29,14 @@ from pipeline.merge.tiles import Box, Upsampler, sample
 from pipeline.photo import Image
 
 Array = NDArray[np.floating[Any]]
-_SIGMA_EXPOSEDNESS = 0.2
+_BEST_LEVEL, _SIGMA_EXPOSEDNESS = 0.55, 0.45
+_POWER = 0.75
 _FLOOR = 0.05
 _KNEE = 205.0
 _WEIGHT_ONE = 200
 _BASE_ONE = 128
 _LEVELS = np.arange(256, dtype=np.float32) / 255
-_EXPOSEDNESS = np.exp(-((_LEVELS - 0.5) ** 2) / (2 * _SIGMA_EXPOSEDNESS**2)).astype(np.float32)
+_EXPOSEDNESS = np.exp(-((_LEVELS - _BEST_LEVEL) ** 2) / (2 * _SIGMA_EXPOSEDNESS**2)).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,13 +182,14 @@ def _reduced(
 
 
 def _weight(small: NDArray[np.uint8], valid: Array | None) -> Array:
-    """Mertens' contrast, saturation and well-exposedness; contrast and saturation share one root with a floor."""
+    """Mertens' contrast, saturation and well-exposedness; contrast and saturation share one power with a floor."""
     gray = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
     channels = cv2.split(small)
     weight: Any = np.abs(cv2.Laplacian(gray, cv2.CV_32F))
     spread = cv2.subtract(cv2.max(cv2.max(*channels[:2]), channels[2]), cv2.min(cv2.min(*channels[:2]), channels[2]))
     cv2.multiply(weight, spread.astype(np.float32), dst=weight)
-    cv2.sqrt(weight, dst=weight)
+    weight = cv2.pow(weight, _POWER)
+    weight *= np.float32(255 ** (1 - 2 * _POWER))
     weight += np.float32(_FLOOR)
     for channel in channels:
         cv2.multiply(weight, cv2.LUT(channel, _EXPOSEDNESS), dst=weight)
