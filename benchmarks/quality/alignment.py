@@ -13,8 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import shlex
-import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -169,7 +167,7 @@ def report(data: Path) -> str:
         "# Alignment",
         "",
         f"{platform.processor() or platform.machine()}, OpenCV {cv2.__version__}, one thread; "
-        f"{datetime.now(UTC):%Y-%m-%d}; `python {shlex.join([Path(sys.argv[0]).as_posix(), 'DATA'])}`",
+        f"{datetime.now(UTC):%Y-%m-%d}; `python benchmarks/quality/alignment.py DATA`",
         "",
         "Known warps at 1 MP, mean error over the whole frame in pixels. Goal: median <= .15, p90 <= .5, no wrong one",
         f"(> {WRONG:g} px) accepted. Pairs alone, without exposures between them, so +-6 EV is harder than in a set.",
