@@ -39,6 +39,10 @@ _HEADER = """\
 _SHOWN = 8
 
 
+SKIPPED = "skipped in the groups file"
+"""Why a photo that the user does not want is ignored."""
+
+
 class Entry(BaseModel):
     """One shot: its files, and those that belong to it but are not fused."""
 
@@ -82,8 +86,11 @@ def write(path: Path, shots: Sequence[Shot], source: Path, *, ignored: Iterable[
             entry["warnings"] = list(shot.warnings)
         listings.setdefault(shot.listing, []).append(entry)
     form: dict[str, Any] = {"listings": listings}
-    if passed := dict(ignored):
-        form["ignored"] = passed
+    rest = dict(ignored)
+    if skipped := [f for f, reason in rest.items() if reason == SKIPPED]:
+        form["skipped"] = skipped
+    if others := {f: reason for f, reason in rest.items() if reason != SKIPPED}:
+        form["ignored"] = others
     text = yaml.safe_dump(form, sort_keys=False, allow_unicode=True, width=120)
     with NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         file.write(_HEADER + text)

@@ -151,7 +151,7 @@ def _given_groups(
                 g = _given(entry, headers, looker, f"given in {path.name}")
             if g is not None:
                 made.setdefault(listing, []).append(g)
-    return made, [(f, f"skipped in {path.name}") for f in given.skipped if f in headers]
+    return made, [(f, groups_file.SKIPPED) for f in given.skipped if f in headers]
 
 
 def _given(entry: groups_file.Entry, headers: Mapping[str, Header], looker: Looker, reason: str) -> Group | None:

@@ -59,7 +59,11 @@ def test_corrected_groups_are_used_exactly(source: Path, tmp_path: Path) -> None
     assert shot.confidence == 1
     assert shot.reason == "given in mine.yaml"
     assert shot.exposure_values[0] < shot.exposure_values[1]
-    assert dict(found.ignored)["12 Oak/c.png"] == "skipped in mine.yaml"
+    assert dict(found.ignored)["12 Oak/c.png"] == "skipped in the groups file"
+    write(tmp_path / "again.yaml", found.shots, source, ignored=found.ignored)
+    again = find_shots(source, groups=tmp_path / "again.yaml")
+    assert stems(again) == stems(found)
+    assert again.ignored == found.ignored
 
 
 def test_what_was_ignored_is_told_and_not_read_back(source: Path, tmp_path: Path) -> None:
