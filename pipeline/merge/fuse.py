@@ -103,7 +103,7 @@ def prepare(
         pairs = list(pool.map(reduce, range(len(exposures))))
         smalls = tuple(p[0] for p in pairs)
         weights = [p[1] for p in pairs]
-        owner = np.argmax(np.stack([cv2.resize(w, None, fx=0.5, fy=0.5) for w in weights]), axis=0).astype(np.uint8)
+        owner = _owner(weights)
         total = np.full(weights[0].shape, 1e-12, np.float32)
         for w in weights:
             cv2.add(total, w, dst=total)
@@ -196,6 +196,20 @@ def _weight(small: NDArray[np.uint8], valid: Array | None) -> Array:
     if valid is not None:
         cv2.multiply(weight, valid, dst=weight)
     return weight
+
+
+def _owner(weights: Sequence[Array]) -> NDArray[np.uint8]:
+    """Index of the exposure of largest weight at half the size of the weights; the first of equals."""
+    best: Any = None
+    owner = np.zeros((0, 0), np.uint8)
+    for i, weight in enumerate(weights):
+        half: Any = cv2.resize(weight, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_LINEAR)
+        if best is None:
+            best, owner = half, np.zeros(half.shape, np.uint8)
+            continue
+        owner[half > best] = i
+        cv2.max(best, half, dst=best)
+    return owner
 
 
 def _blend(smalls: Sequence[Image], weights: Sequence[Array], pool: ThreadPoolExecutor) -> Array:
