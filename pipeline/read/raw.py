@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import ceil
-from typing import cast
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -29,6 +29,15 @@ KNOTS = np.arange(-12.0, 1.0)
 _LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 _PREVIEW_SIDE = 256
 _STRIP_ROWS = 256
+# Linear light as the sensor saw it. LibRaw would otherwise take white from the brightest pixel of each frame
+# (adjust_maximum_thr), and break the ratios within a set.
+_LINEAR: dict[str, Any] = {
+    "gamma": (1, 1),
+    "output_bps": 16,
+    "no_auto_bright": True,
+    "adjust_maximum_thr": 0,
+    "user_flip": 0,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +91,7 @@ def decode_linear(header: Header, raw: RawSettings, *, half: bool = False) -> ND
             user_wb=list(raw.white_balance),
             highlight_mode=raw.highlights,
             half_size=half,
-            gamma=(1, 1),
-            output_bps=16,
-            no_auto_bright=True,
-            # LibRaw would otherwise take white from the brightest pixel of each frame, and break the ratios.
-            adjust_maximum_thr=0,
-            user_flip=0,
+            **_LINEAR,
         )
     step = 2 if half and image.shape[1] < full else 1
     rows, columns = slice(top // step, ceil((top + height) / step)), slice(left // step, ceil((left + width) / step))
@@ -188,11 +192,7 @@ def _balance_of_greys(raw: rawpy.RawPy, preview: NDArray[np.float32]) -> tuple[f
         user_wb=[1.0, 1.0, 1.0, 1.0],
         output_color=rawpy.ColorSpace.raw,
         half_size=True,
-        gamma=(1, 1),
-        output_bps=16,
-        no_auto_bright=True,
-        adjust_maximum_thr=0,
-        user_flip=0,
+        **_LINEAR,
     )
     shown = _small(preview)
     size = (shown.shape[1], shown.shape[0])
