@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.check.judge import Verdict, judge, worst_crop
-from pipeline.check.metrics import Figures, compare
+from pipeline.check.judge import judge
+from pipeline.check.metrics import compare
 from pipeline.codes import Code, PhotoError
-from pipeline.deliver.outcome import deliver_picture, provenance_plane, quarantine, record
+from pipeline.deliver.outcome import Finished, deliver_picture, quarantine, record, refusal
 from pipeline.edits import balance, light
 from pipeline.merge.shot import aligned_merge, refined_merge
 from pipeline.merge.tiles import Runner, run_here
-from pipeline.photo import Image, Result, Shot
+from pipeline.photo import Result, Shot
 from pipeline.plan import Operation, Plan, alpha_shape
 from pipeline.read.decode import decode_warnings
 from pipeline.read.exposures import Opened, open_shot, read_exposures, read_proxies
@@ -59,25 +59,6 @@ class Surveyed:
     plan: Plan
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """Full-resolution pictures and what the checks say of them.
-
-    source: the plain merge (after Warp). owner: exposure of largest weight at reduced size, None for a single exposure.
-    plan: as rendered. rejected: the gentlest edited attempt where none passed (then picture is the plain merge).
-    """
-
-    source: Image
-    picture: Image
-    owner: NDArray[np.uint8] | None
-    plan: Plan
-    figures: Figures
-    verdict: Verdict
-    strength: float
-    attempts: int
-    rejected: Finished | None = None
-
-
 def develop(shot: Shot, recipe: Recipe, destination: Path, *, sequence: int = 0, threads: int = 1) -> Result:
     """Files of one shot to delivered pictures below `destination`, or to its quarantine. Never raises."""
     clock = Clock()
@@ -99,11 +80,6 @@ def coded(error: Exception, shot: Shot) -> PhotoError:
         return PhotoError(Code.OOM, f"{name}: not enough memory for {shot.pixels / 1e6:.0f} MP")
     _log.error("shot %s (%s)", shot.id, name, exc_info=error)
     return PhotoError(Code.INTERNAL, f"{name}: {type(error).__name__}: {error}")
-
-
-def exhausted(rejected: Finished, shot: Shot) -> PhotoError:
-    """That even the gentlest edit of a shot failed the checks, and which limits it broke."""
-    return PhotoError(Code.RETRIES_EXHAUSTED, f"{shot.sources[shot.reference]}: {'; '.join(rejected.verdict.reasons)}")
 
 
 def survey(shot: Shot, recipe: Recipe, clock: Clock | None = None, *, threads: int = 1) -> Surveyed:
@@ -146,7 +122,6 @@ def finish(
 ) -> Finished:
     """Render at full resolution; where the checks fail, render again more gently; at last plain. Raises PhotoError."""
     clock, tiles = clock or Clock(), tiles or run_here(threads)
-    depth = 8 if recipe.deliver.format == "jpeg" else recipe.deliver.depth
     with clock("read"):
         exposures = read_exposures(surveyed.opened, drawn.merge.used, threads=threads)
     with clock("merge"):
@@ -158,7 +133,7 @@ def finish(
     def attempt(number: int, strength: float) -> Finished:
         attempted = drawn.at_strength(strength)
         with clock("render"):
-            picture = render_edits(attempted, source, depth=depth, tiles=tiles)
+            picture = render_edits(attempted, source, depth=recipe.deliver.depth, tiles=tiles)
         with clock("check"):
             figures = compare(source, picture, tones=attempted.tones, workers=threads)
             verdict = judge(figures, recipe.check)
@@ -185,43 +160,12 @@ def deliver(
 ) -> Result:
     """Write the pictures, the plan and the record; or the quarantine, if the recipe asks for it. Raises PhotoError."""
     clock = clock or Clock()
-    warnings: list[str] = list(finished.plan.facts["warnings"])
-    if finished.rejected is not None:
-        rejected = finished.rejected
-        error = exhausted(rejected, shot)
-        if recipe.check.on_fail == "quarantine":
-            crop = worst_crop(rejected.source, rejected.picture, rejected.figures, limits=recipe.check)
-            evidence = {"best_attempt": rejected.picture, "worst_crop": crop}
-            qc = rejected.figures.to_dict()
-            attempts = rejected.attempts
-            return quarantine(
-                error, shot, destination, stages=clock.stages, attempts=attempts, qc=qc, evidence=evidence
-            )
-        warnings += [error.code.name, *(c.name for c in rejected.verdict.codes)]
-    height, width = finished.picture.shape[:2]
-    adjusted = finished.strength > 0
-    merged = sum(finished.plan.merge.used) > 1
+    if refused := refusal(finished, shot, recipe):
+        rejected, limits = finished.rejected, recipe.check
+        return quarantine(refused, shot, destination, stages=clock.stages, rejected=rejected, limits=limits)
+    donor = surveyed.opened.headers[shot.reference]
     with clock("deliver"):
-        donor = surveyed.opened.headers[shot.reference]
         outputs = deliver_picture(
-            finished.picture, shot, donor, recipe, destination, sequence=sequence, changed=adjusted or merged
+            finished.picture, shot, donor, recipe, destination, sequence=sequence, changed=finished.changed
         )
-        plane = provenance_plane(finished.owner, width, height, adjusted=adjusted)
-    warnings += [w for output in outputs.values() for w in output.warnings]
-    result = Result(
-        shot.id,
-        shot.listing,
-        shot.name,
-        shot.sources,
-        "delivered",
-        warnings=tuple(dict.fromkeys(warnings)),
-        attempts=finished.attempts,
-        strength=finished.strength,
-        qc=finished.figures.to_dict(),
-        output=outputs["full"].path,
-        outputs={profile: output.path for profile, output in outputs.items()},
-        bytes=outputs["full"].bytes,
-        seconds=round(sum(clock.stages.values()), 3),
-        stages=dict(clock.stages),
-    )
-    return record(result, finished.plan, plane, recipe, destination)
+    return record(finished, outputs, shot, recipe, destination, stages=clock.stages)

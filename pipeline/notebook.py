@@ -26,12 +26,12 @@ from numpy.typing import NDArray
 
 from pipeline.codes import Code, Failure, PhotoError, SettingsError
 from pipeline.deliver.encode import encode_jpeg, to_depth
-from pipeline.deliver.outcome import deliver_picture
-from pipeline.develop import Finished, Surveyed, coded, exhausted, finish, plan, survey
+from pipeline.deliver.outcome import Finished, deliver_picture, refusal
+from pipeline.develop import Surveyed, coded, finish, plan, survey
 from pipeline.photo import FloatImage, Image, Shot
 from pipeline.plan import Plan
 from pipeline.read.decode import decode
-from pipeline.read.header import read_header
+from pipeline.read.metadata.header import read_header
 from pipeline.read.shots import Found, find_shots
 from pipeline.recipe import Recipe
 
@@ -205,23 +205,19 @@ def _edited(shot: Shot, recipe: Recipe, threads: int) -> Edited:
 
 
 def _outcome(surveyed: Surveyed, finished: Finished, shot: Shot, recipe: Recipe) -> Edited:
-    rejected, failure = finished.rejected, None
-    warnings = list(finished.plan.facts["warnings"])
-    if rejected and recipe.check.on_fail == "quarantine":
-        failure = Failure.of(exhausted(rejected, shot), rejected.attempts)
-    elif rejected:
-        warnings += [Code.RETRIES_EXHAUSTED.name, *(c.name for c in rejected.verdict.codes)]
-    shown = rejected if rejected and failure else finished
+    refused = refusal(finished, shot, recipe)
+    shown = finished.rejected if refused and finished.rejected else finished
+    failure = Failure.of(refused, shown.attempts) if refused else None
     return Edited(
         shot,
         recipe,
         before=_as_shot(surveyed, finished, shot),
         source=finished.source,
-        after=None if failure else finished.picture,
+        after=None if refused else finished.picture,
         plan=shown.plan,
         qc=shown.figures.to_dict(),
-        warnings=tuple(dict.fromkeys(warnings)),
-        strength=0.0 if failure else finished.strength,
+        warnings=shown.warnings,
+        strength=0.0 if refused else finished.strength,
         attempts=shown.attempts,
         failure=failure,
     )

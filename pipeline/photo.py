@@ -126,6 +126,8 @@ class Result:
     provenance: dict[str, float] = field(default_factory=dict)
     output: str = ""
     outputs: dict[str, str] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
+    """Per profile, by which a later run knows the file again (deliver/outcome.py, digest_of)."""
     bytes: int = 0
     seconds: float = 0.0
     stages: dict[str, float] = field(default_factory=dict)

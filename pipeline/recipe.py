@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from yaml.constructor import ConstructorError
 
 from pipeline.codes import SettingsError
@@ -151,8 +151,14 @@ class Deliver(Panel):
     format: Literal["jpeg", "png", "tiff"] = "jpeg"
     quality: int = Field(default=92, ge=1, le=100, description="JPEG quality")
     subsampling: Literal["4:2:0", "4:4:4"] = "4:2:0"
-    depth: Literal[8, 16] = Field(default=8, description="bits per channel of PNG and TIFF")
+    depth: Literal[8, 16] = Field(default=8, description="bits per channel; 16 for PNG and TIFF only")
     web: Web = Web()
+
+    @model_validator(mode="after")
+    def _depth_fits_the_format(self) -> Self:
+        if self.depth == 16 and self.format == "jpeg":
+            raise ValueError("depth=16 needs format=png or format=tiff: a JPEG has 8 bits per channel")
+        return self
 
 
 class Recipe(Panel):

@@ -7,9 +7,11 @@ DEST/quarantine/<listing>/<name>/                         failure.json, best att
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +20,58 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
-from pipeline.codes import Failure, PhotoError
+from pipeline.check.judge import Verdict, worst_crop
+from pipeline.check.metrics import Figures
+from pipeline.codes import Code, Failure, PhotoError
 from pipeline.deliver import provenance
 from pipeline.deliver.encode import copy_untouched, encode_jpeg, to_depth, write_atomic
 from pipeline.deliver.profiles import Delivered, deliver
 from pipeline.photo import Header, Image, Result, Shot
 from pipeline.plan import Plan
 from pipeline.read.color import is_srgb
-from pipeline.read.metadata import read_metadata
-from pipeline.recipe import Recipe
+from pipeline.read.copies import digest_of_ends
+from pipeline.read.metadata.embedded import read_metadata
+from pipeline.recipe import Check, Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Full-resolution pictures and what the checks say of them.
+
+    source: the plain merge (after Warp). owner: exposure of largest weight at reduced size, None for a single exposure.
+    plan: as rendered. rejected: the gentlest edited attempt where none passed (then picture is the plain merge).
+    """
+
+    source: Image
+    picture: Image
+    owner: NDArray[np.uint8] | None
+    plan: Plan
+    figures: Figures
+    verdict: Verdict
+    strength: float
+    attempts: int
+    rejected: Finished | None = None
+
+    @property
+    def changed(self) -> bool:
+        """Whether the picture differs from the pixels of its one source: edited, or merged of several."""
+        return self.strength > 0 or sum(self.plan.merge.used) > 1
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Names of codes: what reading and merging met, and which limits kept every edit out of the picture."""
+        found = list(self.plan.facts["warnings"])
+        if self.rejected:
+            found += [Code.RETRIES_EXHAUSTED.name, *(c.name for c in self.rejected.verdict.codes)]
+        return tuple(dict.fromkeys(found))
+
+
+def refusal(finished: Finished, shot: Shot, recipe: Recipe) -> PhotoError | None:
+    """Why a picture is not to be delivered: no edit of it passed, and check.on_fail asks for quarantine then."""
+    if finished.rejected is None or recipe.check.on_fail != "quarantine":
+        return None
+    reasons = "; ".join(finished.rejected.verdict.reasons)
+    return PhotoError(Code.RETRIES_EXHAUSTED, f"{shot.sources[shot.reference]}: {reasons}")
 
 
 def deliver_picture(
@@ -66,14 +111,48 @@ def provenance_plane(owner: NDArray[np.uint8] | None, width: int, height: int, *
     return cv2.resize(owner, half, interpolation=cv2.INTER_NEAREST) | np.uint8(flags)
 
 
-def record(result: Result, plan: Plan, plane: provenance.Plane, recipe: Recipe, destination: Path) -> Result:
-    """Save plan, provenance and result beside the pictures; the result, with the shares of the plane."""
-    result = replace(result, provenance={k: round(v, 6) for k, v in provenance.shares(plane).items()})
+def record(
+    finished: Finished,
+    outputs: Mapping[str, Delivered],
+    shot: Shot,
+    recipe: Recipe,
+    destination: Path,
+    *,
+    stages: Mapping[str, float],
+) -> Result:
+    """Save plan, provenance and result beside the pictures that `outputs` name; the result."""
+    height, width = finished.picture.shape[:2]
+    plane = provenance_plane(finished.owner, width, height, adjusted=finished.strength > 0)
+    result = Result(
+        shot.id,
+        shot.listing,
+        shot.name,
+        shot.sources,
+        "delivered",
+        warnings=tuple(dict.fromkeys([*finished.warnings, *(w for o in outputs.values() for w in o.warnings)])),
+        attempts=finished.attempts,
+        strength=finished.strength,
+        qc=finished.figures.to_dict(),
+        provenance={k: round(v, 6) for k, v in provenance.shares(plane).items()},
+        output=outputs["full"].path,
+        outputs={profile: output.path for profile, output in outputs.items()},
+        digests={profile: digest_of(destination / output.path) for profile, output in outputs.items()},
+        bytes=outputs["full"].bytes,
+        seconds=round(sum(stages.values()), 3),
+        stages=dict(stages),
+    )
     folder = destination / "plans"
-    write_atomic(folder / f"{result.id}.plan", plan.to_bytes({"provenance": provenance.encode(plane, full=True)}))
+    stored = finished.plan.to_bytes({"provenance": provenance.encode(plane, full=True)})
+    write_atomic(folder / f"{result.id}.plan", stored)
     values = {"recipe": recipe.fingerprint(), "result": result.to_dict()}
     write_atomic(folder / f"{result.id}.json", (json.dumps(values, indent=1) + "\n").encode())
     return result
+
+
+def digest_of(path: Path) -> str:
+    """20 hex digits that change with a file's size, its first or its last 64 KiB; "" where it cannot be read."""
+    ends = digest_of_ends(str(path))
+    return hashlib.sha256(f"{path.stat().st_size} {ends}".encode()).hexdigest()[:20] if ends else ""
 
 
 def quarantine(
@@ -82,20 +161,25 @@ def quarantine(
     destination: Path,
     *,
     stages: Mapping[str, float],
-    attempts: int = 0,
-    qc: Mapping[str, Any] | None = None,
-    evidence: Mapping[str, Image] | None = None,
+    rejected: Finished | None = None,
+    limits: Check | None = None,
 ) -> Result:
-    """Write failure.json with references to the originals, and the evidence pictures (name to picture) as JPEGs."""
+    """Write failure.json with references to the originals; of a picture that was rejected, JPEGs that show why.
+
+    What cannot be written is left out, since the result says it too: a full disk must not hide the first failure.
+    """
+    attempts, qc = (rejected.attempts, rejected.figures.to_dict()) if rejected else (0, dict[str, Any]())
     failure = Failure.of(error, attempts)
     folder = destination / "quarantine" / shot.listing / shot.name
-    values = {**failure.to_dict(), "sources": list(shot.sources), "attempts": attempts, "qc": dict(qc or {})}
-    write_atomic(folder / "failure.json", (json.dumps(values, indent=1) + "\n").encode())
-    for name, picture in (evidence or {}).items():
-        eight: Any = to_depth(picture, 8)
-        write_atomic(folder / f"{name}.jpg", encode_jpeg(eight))
-    seconds = round(sum(stages.values()), 3)
-    return Result.quarantined(shot, failure, qc=dict(qc or {}), seconds=seconds, stages=dict(stages))
+    values = {**failure.to_dict(), "sources": list(shot.sources), "attempts": attempts, "qc": qc}
+    with suppress(PhotoError):
+        write_atomic(folder / "failure.json", (json.dumps(values, indent=1) + "\n").encode())
+        if rejected:
+            crop = worst_crop(rejected.source, rejected.picture, rejected.figures, limits=limits)
+            for name, picture in (("best_attempt", rejected.picture), ("worst_crop", crop)):
+                eight: Any = to_depth(picture, 8)
+                write_atomic(folder / f"{name}.jpg", encode_jpeg(eight))
+    return Result.quarantined(shot, failure, qc=qc, seconds=round(sum(stages.values()), 3), stages=dict(stages))
 
 
 def _is_plain_jpeg(header: Header, icc: bytes) -> bool:
