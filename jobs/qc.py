@@ -10,7 +10,7 @@ from pipeline.check.judge import judge
 from pipeline.check.metrics import compare
 from pipeline.codes import PhotoError, SettingsError
 from pipeline.read.decode import decode
-from pipeline.read.header import read_header
+from pipeline.read.metadata.header import read_header
 from pipeline.read.scan import PICTURES, RAWS
 from pipeline.recipe import Recipe
 

@@ -29,8 +29,8 @@ from pipeline.deliver import provenance
 from pipeline.deliver.encode import encode_jpeg, encode_png, to_depth
 from pipeline.deliver.profiles import deliver
 from pipeline.deliver.tiff import encode_tiff
-from pipeline.read.header import read_header
-from pipeline.read.metadata import Metadata, read_metadata
+from pipeline.read.metadata.embedded import Metadata, read_metadata
+from pipeline.read.metadata.header import read_header
 from pipeline.recipe import Deliver, Web
 
 WIDTH, HEIGHT = 8192, 5464

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from pipeline.read.block import EXIF_IFD, GPS_IFD, SIZES, Directory, Structure, open_block
+from pipeline.read.metadata.tiff import EXIF_IFD, GPS_IFD, SIZES, Directory, Structure, open_block
 
 _ORIENTATION = 0x0112
 _ACROSS, _DOWN = (0x0100, 0xA002), (0x0101, 0xA003)

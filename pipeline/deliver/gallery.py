@@ -22,7 +22,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pipeline.codes import PhotoError
 from pipeline.photo import Image, Shot
 from pipeline.read.decode import decode
-from pipeline.read.header import read_header
+from pipeline.read.metadata.header import read_header
 
 LONG_SIDE = 1024
 INLINE_BELOW = 50

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 
 from pipeline.deliver import xmp
 from pipeline.deliver.metadata import Tags, into_jpeg
-from pipeline.read.block import EXIF_IFD, GPS_IFD, INTEROP_IFD, MAKER_NOTE, Entry, build_block, open_block
-from pipeline.read.containers import photoshop_resources
-from pipeline.read.metadata import Metadata
-from pipeline.read.sidecar import Sidecar, parse_sidecar
+from pipeline.read.metadata.block import build_block
+from pipeline.read.metadata.containers import photoshop_resources
+from pipeline.read.metadata.embedded import Metadata
+from pipeline.read.metadata.sidecar import Sidecar, parse_sidecar
+from pipeline.read.metadata.tiff import EXIF_IFD, GPS_IFD, INTEROP_IFD, MAKER_NOTE, Entry, open_block
 
 _POINTERS = (EXIF_IFD, GPS_IFD, INTEROP_IFD, MAKER_NOTE)
 _IPTC, _COMMENT = 0x0404, 0xFE

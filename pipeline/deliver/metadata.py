@@ -12,7 +12,7 @@ From JPEG to JPEG every APPn and COM segment is kept byte for byte and in order.
   that follows the picture, gain maps, C2PA manifests, Adobe's marker of a colour transform.
 
 PNG and TIFF carry the same EXIF, XMP, IPTC and ICC in their own places. Photos from TIFF and RAW carry an EXIF built
-from their directories (pipeline/read/block.py).
+from their directories (pipeline/read/metadata/block.py).
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ from pipeline.deliver.exif import patched
 from pipeline.deliver.icc import SRGB
 from pipeline.deliver.tiff import encode_tiff
 from pipeline.photo import Image
-from pipeline.read import containers
-from pipeline.read.block import EXIF_IFD, INTEROP_IFD, LIMIT, open_block
 from pipeline.read.color import BadProfile, is_srgb
-from pipeline.read.containers import Segment
-from pipeline.read.metadata import Metadata
+from pipeline.read.metadata import containers
+from pipeline.read.metadata.block import LIMIT
+from pipeline.read.metadata.containers import Segment
+from pipeline.read.metadata.embedded import Metadata
+from pipeline.read.metadata.tiff import EXIF_IFD, INTEROP_IFD, open_block
 
 _SEGMENT = 65533
 """Longest payload of a JPEG segment."""

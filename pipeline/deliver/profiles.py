@@ -21,7 +21,7 @@ from pipeline.deliver.lean import diets
 from pipeline.deliver.metadata import into_jpeg, into_png, into_tiff, prepare
 from pipeline.deliver.xmp import EDITED, MERGED, Change
 from pipeline.photo import Image
-from pipeline.read.metadata import Metadata
+from pipeline.read.metadata.embedded import Metadata
 from pipeline.recipe import Deliver, Web
 
 EXTENSIONS = {"jpeg": "jpg", "png": "png", "tiff": "tif"}

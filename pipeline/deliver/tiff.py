@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.read.block import Entry, open_block
+from pipeline.read.metadata.tiff import Entry, open_block
 
 _ROWS = 64
 _KEPT_OUT = frozenset({254, 255, 258, 259, 262, 273, 277, 278, 279, 284, 317, 513, 514, 530, 531, 532})

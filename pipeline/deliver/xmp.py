@@ -14,7 +14,7 @@ from functools import lru_cache
 from importlib import metadata as packages
 from xml.sax.saxutils import escape, quoteattr
 
-from pipeline.read.sidecar import Sidecar
+from pipeline.read.metadata.sidecar import Sidecar
 
 MERGED = "http://cv.iptc.org/newscodes/digitalsourcetype/computationalCapture"
 EDITED = "http://cv.iptc.org/newscodes/digitalsourcetype/algorithmicallyEnhanced"

@@ -14,7 +14,7 @@ import numpy as np
 from pipeline.codes import Code, PhotoError
 from pipeline.photo import Header, Image, Shot
 from pipeline.read.decode import decode
-from pipeline.read.header import read_header
+from pipeline.read.metadata.header import read_header
 from pipeline.read.raw import RawSettings, raw_settings
 
 PROXY_AREA = 1.6e6

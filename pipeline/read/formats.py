@@ -18,7 +18,8 @@ from PIL import Image as Pil
 
 from pipeline.codes import Code, PhotoError
 from pipeline.photo import Header
-from pipeline.read import color, exif
+from pipeline.read import color
+from pipeline.read.metadata import exif
 from pipeline.read.raw import upright
 
 Stored = NDArray[np.uint8] | NDArray[np.uint16]

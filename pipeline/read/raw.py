@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pipeline.codes import Code, PhotoError
 from pipeline.photo import Header, Image
 from pipeline.read.color import from_linear, to_linear
-from pipeline.read.header import raw_crop
+from pipeline.read.metadata.header import raw_crop
 
 KNOTS = np.arange(-12.0, 1.0)
 """Where a base curve is given: log2 of linear light, 0 being saturation of the sensor."""

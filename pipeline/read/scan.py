@@ -15,7 +15,7 @@ from typing import Literal
 from pipeline.codes import Code, Failure, PhotoError, SettingsError
 from pipeline.photo import Header
 from pipeline.read.copies import without_copies
-from pipeline.read.header import read_header
+from pipeline.read.metadata.header import read_header
 
 PICTURES = frozenset(
     [

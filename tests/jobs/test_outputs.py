@@ -22,7 +22,7 @@ from jobs.progress import Silence
 from pipeline.codes import Code, SettingsError
 from pipeline.deliver.profiles import deliver
 from pipeline.photo import Result, Shot
-from pipeline.read.metadata import Metadata
+from pipeline.read.metadata.embedded import Metadata
 from pipeline.recipe import Recipe
 from pipeline.stream import Task, lost
 

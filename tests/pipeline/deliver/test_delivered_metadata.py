@@ -21,11 +21,11 @@ from pipeline.deliver.encode import encode_jpeg, encode_png
 from pipeline.deliver.exif import patched
 from pipeline.deliver.icc import SRGB
 from pipeline.deliver.metadata import Tags, into_jpeg, into_png, into_tiff, prepare
-from pipeline.read.block import open_block
-from pipeline.read.containers import ICC_HEAD, Segment, jpeg_segments
-from pipeline.read.header import read_header
-from pipeline.read.metadata import Metadata, read_metadata
-from pipeline.read.sidecar import Sidecar
+from pipeline.read.metadata.containers import ICC_HEAD, Segment, jpeg_segments
+from pipeline.read.metadata.embedded import Metadata, read_metadata
+from pipeline.read.metadata.header import read_header
+from pipeline.read.metadata.sidecar import Sidecar
+from pipeline.read.metadata.tiff import open_block
 
 needs_exiftool = pytest.mark.skipif(
     not shutil.which("exiftool"), reason="exiftool, the outside judge, is not installed"

@@ -19,8 +19,8 @@ from pipeline.codes import Code, PhotoError
 from pipeline.deliver.encode import copy_untouched, encode_jpeg, encode_png, to_depth, write_atomic
 from pipeline.deliver.icc import SRGB
 from pipeline.deliver.tiff import encode_tiff
-from pipeline.read.block import build_block, text_entry
 from pipeline.read.color import is_srgb
+from pipeline.read.metadata.block import build_block, text_entry
 
 
 def picture(height: int = 97, width: int = 131, depth: int = 8) -> np.ndarray:

@@ -12,10 +12,11 @@ import tifffile
 
 from pipeline.codes import Code, PhotoError, SettingsError
 from pipeline.deliver.profiles import deliver, resized, sharpened, web_name
-from pipeline.read.block import EXIF_IFD, Entry, build_block, open_block, rational_entry, text_entry
-from pipeline.read.containers import Segment
-from pipeline.read.metadata import Metadata, read_metadata
-from pipeline.read.sidecar import parse_sidecar
+from pipeline.read.metadata.block import build_block, rational_entry, text_entry
+from pipeline.read.metadata.containers import Segment
+from pipeline.read.metadata.embedded import Metadata, read_metadata
+from pipeline.read.metadata.sidecar import parse_sidecar
+from pipeline.read.metadata.tiff import EXIF_IFD, Entry, open_block
 from pipeline.recipe import Deliver, Web
 
 TEXTS = {"title": "Loft", "rights": "(c) Agency"}

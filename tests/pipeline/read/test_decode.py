@@ -15,7 +15,7 @@ from PIL import Image
 from pipeline.codes import Code, PhotoError
 from pipeline.read import color
 from pipeline.read.decode import decode, decode_warnings
-from pipeline.read.header import read_header
+from pipeline.read.metadata.header import read_header
 from pipeline.read.raw import upright
 
 P3 = color.write_matrix_profile(

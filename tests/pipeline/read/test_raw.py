@@ -17,7 +17,7 @@ from pipeline.codes import Code, PhotoError
 from pipeline.photo import Header
 from pipeline.read.color import from_linear, to_linear
 from pipeline.read.decode import decode
-from pipeline.read.header import read_header
+from pipeline.read.metadata.header import read_header
 from pipeline.read.raw import (
     RawSettings,
     apply_curve,

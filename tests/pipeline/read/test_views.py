@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pipeline.photo import Image
 from pipeline.read.decode import decode
-from pipeline.read.header import read_header
+from pipeline.read.metadata.header import read_header
 from pipeline.read.views import View, agreement, look, stops_between, view_of
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 from pipeline.codes import Code, PhotoError
-from pipeline.read import block, containers
-from pipeline.read.ciff import read_ciff
-from pipeline.read.containers import Segment
-from pipeline.read.header import read_header
-from pipeline.read.sidecar import Sidecar, find_sidecar, read_sidecar
+from pipeline.read.metadata import block, containers, tiff
+from pipeline.read.metadata.ciff import read_ciff
+from pipeline.read.metadata.containers import Segment
+from pipeline.read.metadata.header import read_header
+from pipeline.read.metadata.sidecar import Sidecar, find_sidecar, read_sidecar
 
 _XMP, _IPTC, _PHOTOSHOP, _ICC = 700, 33723, 34377, 34675
 
@@ -156,16 +155,8 @@ def _webp(file: BinaryIO, path: Path) -> Metadata:
     return found if whole else _warn(found)
 
 
-def _structure(file: BinaryIO, path: Path) -> block.Structure:
-    size = file.seek(0, io.SEEK_END)
-
-    def read(offset: int, length: int) -> bytes:
-        if offset < 0 or offset >= size:
-            return b""
-        file.seek(offset)
-        return file.read(min(length, size - offset))
-
-    found = block.open_structure(read)
+def _structure(file: BinaryIO, path: Path) -> tiff.Structure:
+    found = tiff.open_file(file)
     if found is None:
         raise PhotoError(Code.UNREADABLE, f"{path}: the file does not begin as a TIFF or a known RAW file does")
     return found
@@ -193,17 +184,17 @@ def _raw(file: BinaryIO, path: Path) -> Metadata:
         return replace(_from_segments(*containers.jpeg_segments(file)), segments=(), icc=b"")
     if head[4:8] == b"ftyp":
         return _cr3(head)
-    if block.open_block(head) is None or head[6:14] in (b"HEAPCCDR", b"HEAPJPGM"):
+    if tiff.open_block(head) is None or head[6:14] in (b"HEAPCCDR", b"HEAPJPGM"):
         return _from_header(file, path)
     return replace(_tiff(file, path), icc=b"")
 
 
 def _cr3(head: bytes) -> Metadata:
     """EXIF of the CMT boxes of a Canon CR3: four small TIFF structures. The maker note's cannot move into one block."""
-    parts: dict[bytes, block.Structure] = {}
+    parts: dict[bytes, tiff.Structure] = {}
     for name in (b"CMT1", b"CMT2", b"CMT4"):
         at = head.find(name)
-        structure = block.open_block(head[at + 4 :]) if at >= 0 else None
+        structure = tiff.open_block(head[at + 4 :]) if at >= 0 else None
         if structure:
             parts[name] = structure
     if not parts:
@@ -212,7 +203,7 @@ def _cr3(head: bytes) -> Metadata:
     exif, dropped = block.build_block(
         next(iter(parts.values())).order,
         [e for e in tags.get(b"CMT1", ()) if e.tag in block.DESCRIPTIVE],
-        exif=[e for e in tags.get(b"CMT2", ()) if e.tag not in (block.MAKER_NOTE, block.INTEROP_IFD)],
+        exif=[e for e in tags.get(b"CMT2", ()) if e.tag not in (tiff.MAKER_NOTE, tiff.INTEROP_IFD)],
         gps=tags.get(b"CMT4", ()),
     )
     packet = re.search(rb"<\?xpacket begin.{1,60000}?<\?xpacket end=.{3}\?>", head, re.DOTALL)
@@ -224,7 +215,7 @@ def _from_header(file: BinaryIO, path: Path) -> Metadata:
     header, ciff = read_header(path), read_ciff(file)
     first = [(271, header.make or ciff.get("make", "")), (272, header.model or ciff.get("model", ""))]
     first.append((315, ciff.get("owner", "")))
-    exif: list[block.Entry] = []
+    exif: list[tiff.Entry] = []
     for tag, number in ((33434, header.exposure_time), (33437, header.f_number), (37386, header.focal_length)):
         if number:
             exif.append(block.rational_entry(tag, number))

@@ -15,7 +15,7 @@ from PIL import Image
 from PIL.TiffImagePlugin import IFDRational
 
 from pipeline.codes import Code, PhotoError
-from pipeline.read.header import read_header
+from pipeline.read.metadata.header import read_header
 
 EXPECTED_FAILURES = {
     "ClayRGB1998_adobergb_compatible.icc": Code.UNSUPPORTED_FORMAT,

@@ -17,20 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.codes import Code, PhotoError
-from pipeline.read.block import (
-    LIMIT,
-    MAKER_NOTE,
-    Entry,
-    build_block,
-    extract_block,
-    open_block,
-    short_entry,
-    text_entry,
-)
-from pipeline.read.containers import photoshop_resources
-from pipeline.read.header import read_header
-from pipeline.read.metadata import Metadata, read_metadata
-from pipeline.read.sidecar import Sidecar
+from pipeline.read.metadata.block import LIMIT, build_block, extract_block, short_entry, text_entry
+from pipeline.read.metadata.containers import photoshop_resources
+from pipeline.read.metadata.embedded import Metadata, read_metadata
+from pipeline.read.metadata.header import read_header
+from pipeline.read.metadata.sidecar import Sidecar
+from pipeline.read.metadata.tiff import MAKER_NOTE, Entry, open_block
 
 HEADS = {
     "jpeg": b"\xff\xd8",

@@ -1,7 +1,6 @@
-"""Tags of TIFF directories (EXIF blocks, TIFF and TIFF-based RAW files), read without trusting them.
+"""What the tags of TIFF directories say, as numbers and text: of EXIF blocks, TIFF and TIFF-based RAW files.
 
-Every offset, count and type is checked; what is broken is left out, what is sound is kept. Nothing here raises on bad
-bytes, because a picture must not fail for its metadata.
+tiff.py finds the entries and checks them; a value is here only if it is sound.
 """
 
 from __future__ import annotations
@@ -9,20 +8,16 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from io import SEEK_END
 from math import isfinite
 from typing import Any, BinaryIO
+
+from pipeline.read.metadata.tiff import EXIF_IFD, FORMATS, INTEROP_IFD, Directory, Entry, open_file
 
 Value = tuple[float, ...] | tuple[int, ...] | bytes | str
 Tags = dict[int, Value]
 
-_FORMATS = {
-    **{1: "B", 2: "s", 3: "H", 4: "I", 5: "II", 6: "b", 7: "s", 8: "h", 9: "i", 10: "ii", 11: "f", 12: "d"},
-    **{13: "I", 16: "Q", 17: "q", 18: "Q"},
-}
-_MAX_VALUE = 1 << 20
+_SUB_DIRECTORIES = 330
 _MAX_DIRECTORIES = 16
-_SUB_DIRECTORIES, _EXIF, _INTEROP = 330, 34665, 40965
 
 
 @dataclass
@@ -51,92 +46,43 @@ def read_directories(file: BinaryIO, start: int = 0) -> Directories:
     Offsets inside are relative to `start`. Broken directories end early; the result may be empty.
     """
     result = Directories()
-    reader = _Reader.open(file, start)
-    if reader is None:
+    structure = open_file(file, start)
+    if structure is None:
         return result
-    offset, seen = reader.first, set[int]()
+
+    def tags_at(offset: float | None) -> Tags:
+        return _values(structure.directory(int(offset or 0)), structure.order)
+
+    offset, seen = structure.first, set[int]()
     while offset and offset not in seen and len(seen) < _MAX_DIRECTORIES:
         seen.add(offset)
-        tags, offset = reader.directory(offset)
+        directory = structure.directory(offset)
+        tags, offset = _values(directory, structure.order), directory.link
         result.main.append(tags)
-        for child in numbers(tags, _SUB_DIRECTORIES)[:8]:
-            if int(child) not in seen:
-                seen.add(int(child))
-                result.sub.append(reader.directory(int(child))[0])
-        if not result.exif and (pointer := number(tags, _EXIF)):
-            result.exif = reader.directory(int(pointer))[0]
-    if pointer := number(result.exif, _INTEROP):
-        result.interop = reader.directory(int(pointer))[0]
+        for child in map(int, numbers(tags, _SUB_DIRECTORIES)[:8]):
+            if child not in seen:
+                seen.add(child)
+                result.sub.append(tags_at(child))
+        if not result.exif:
+            result.exif = tags_at(number(tags, EXIF_IFD))
+    result.interop = tags_at(number(result.exif, INTEROP_IFD))
     return result
 
 
-@dataclass
-class _Reader:
-    file: BinaryIO
-    start: int
-    order: str
-    big: bool
-    first: int
-    size: int
+def _values(directory: Directory, order: str) -> Tags:
+    """The value of each tag, the first where one stands twice."""
+    return {e.tag: _value(e, order) for e in reversed(directory.entries)}
 
-    @classmethod
-    def open(cls, file: BinaryIO, start: int) -> _Reader | None:
-        size = file.seek(0, SEEK_END) - start
-        file.seek(start)
-        head = file.read(16)
-        order = {b"II": "<", b"MM": ">"}.get(head[:2])
-        if order is None or len(head) < 8:
-            return None
-        big = struct.unpack(order + "H", head[2:4])[0] == 43
-        if big and len(head) < 16:
-            return None
-        first = struct.unpack(order + "Q", head[8:16])[0] if big else struct.unpack(order + "I", head[4:8])[0]
-        return cls(file, start, order, big, first, size)
 
-    def at(self, offset: int, count: int) -> bytes:
-        if offset < 0 or offset + count > self.size:
-            return b""
-        self.file.seek(self.start + offset)
-        return self.file.read(count)
-
-    def directory(self, offset: int) -> tuple[Tags, int]:
-        """The tags of the directory at `offset` and the offset of the next one (0: none)."""
-        count_size, entry_size, word = (8, 20, "Q") if self.big else (2, 12, "I")
-        head = self.at(offset, count_size)
-        if len(head) < count_size:
-            return {}, 0
-        count = min(struct.unpack(self.order + ("Q" if self.big else "H"), head)[0], 4096)
-        table = self.at(offset + count_size, count * entry_size)
-        tags: Tags = {}
-        for i in range(len(table) // entry_size):
-            entry = table[i * entry_size : (i + 1) * entry_size]
-            tag, kind = struct.unpack(self.order + "HH", entry[:4])
-            value = self.value(kind, struct.unpack(self.order + word, entry[4 : entry_size // 2 + 2])[0], entry)
-            if value is not None and tag not in tags:
-                tags[tag] = value
-        tail = self.at(offset + count_size + count * entry_size, struct.calcsize(word))
-        following = struct.unpack(self.order + word, tail)[0] if len(tail) == struct.calcsize(word) else 0
-        return tags, following
-
-    def value(self, kind: int, count: int, entry: bytes) -> Value | None:
-        code = _FORMATS.get(kind)
-        if code is None or count == 0:
-            return None
-        length = struct.calcsize("=" + code) * count
-        if length > _MAX_VALUE:
-            return None
-        data = entry[12:20] if self.big else entry[8:12]
-        if length > len(data):
-            data = self.at(struct.unpack(self.order + ("Q" if self.big else "I"), data)[0], length)
-        data = data[:length]
-        if len(data) < length:
-            return None
-        if code == "s":
-            return data.split(b"\0")[0].decode("utf-8", "replace").strip() if kind == 2 else data
-        values = struct.unpack(self.order + str(count * len(code)) + code[0], data)
-        if len(code) == 2:
-            return tuple(float(a) / b if b else float("nan") for a, b in zip(values[::2], values[1::2], strict=True))
-        return values
+def _value(entry: Entry, order: str) -> Value:
+    """Text of ASCII, bytes of UNDEFINED, else numbers; a fraction with denominator 0 is nan."""
+    code = FORMATS[entry.kind]
+    if code == "s":
+        return entry.value.split(b"\0")[0].decode("utf-8", "replace").strip() if entry.kind == 2 else entry.value
+    values = struct.unpack(order + str(entry.count * len(code)) + code[0], entry.value)
+    if len(code) == 2:
+        return tuple(float(a) / b if b else float("nan") for a, b in zip(values[::2], values[1::2], strict=True))
+    return values
 
 
 def numbers(tags: Tags, tag: int) -> tuple[float, ...]:

@@ -1,4 +1,4 @@
-"""EXIF blocks as bytes: the raw entries of TIFF directories, and a new block built from those of a TIFF or RAW file.
+"""EXIF blocks built from the directories of a TIFF or RAW file, or from single entries.
 
 An EXIF block is a small TIFF structure. Maker notes often point into it by absolute offsets (EXIF 2.32, 4.6.3), so a
 block that exists is never rearranged, and one that is built keeps the maker note at the offset it had in its file.
@@ -7,15 +7,13 @@ block that exists is never rearranged, and one that is built keeps the maker not
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
+
+from pipeline.read.metadata.tiff import EXIF_IFD, GPS_IFD, INTEROP_IFD, MAKER_NOTE, Entry, Structure
 
 LIMIT = 65533 - 6
 """Longest block a JPEG segment holds."""
-SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-"""Bytes of one value of each TIFF type."""
-EXIF_IFD, GPS_IFD, INTEROP_IFD, MAKER_NOTE = 0x8769, 0x8825, 0xA005, 0x927C
-_LONGEST = 1 << 20
 _SHORTENED = 1024
 
 DESCRIPTIVE = frozenset(
@@ -30,108 +28,6 @@ _EXPOSURE = frozenset(
 """Exposure and date as TIFF/EP keeps them, in the first directory."""
 _SELF_CONTAINED = (b"Nikon\0\x02", b"FUJIFILM", b"OLYMPUS\0", b"OM SYSTEM\0", b"Apple iOS\0", b"PENTAX \0")
 """Maker notes whose offsets count from their own start: they may move."""
-
-Read = Callable[[int, int], bytes]
-"""Bytes at (offset, length); fewer where the file ends."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One entry: `position` of its 12 (BigTIFF: 20) bytes, `offset` of its `value`, all from the start of the TIFF."""
-
-    tag: int
-    kind: int
-    count: int
-    value: bytes
-    position: int
-    offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class Directory:
-    """Entries in file order, where the link to the next directory stands, and that link (0: none)."""
-
-    entries: tuple[Entry, ...] = ()
-    link_position: int = 0
-    link: int = 0
-
-    def get(self, tag: int) -> Entry | None:
-        """The first entry of `tag`."""
-        return next((e for e in self.entries if e.tag == tag), None)
-
-    def bytes_of(self, tag: int) -> bytes:
-        """The raw value of `tag`, b"" where there is none."""
-        entry = self.get(tag)
-        return entry.value if entry else b""
-
-
-@dataclass(frozen=True, slots=True)
-class Structure:
-    """How a TIFF structure is read: byte order (< or >), classic or BigTIFF, and its first directory's offset."""
-
-    read: Read
-    order: str
-    big: bool
-    first: int
-
-    def number(self, entry: Entry | None) -> int:
-        """The first value of a SHORT or LONG entry; 0 where it is missing or of another type."""
-        code = {3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}.get(entry.kind) if entry else None
-        if entry is None or code is None or len(entry.value) < struct.calcsize("=" + code):
-            return 0
-        return struct.unpack_from(self.order + code, entry.value)[0]
-
-    def directory(self, offset: int, *, longest: int = _LONGEST) -> Directory:
-        """The sound entries of the directory at `offset`; values beyond the file or `longest` bytes are left out."""
-        count_size, entry_size, word = (8, 20, "Q") if self.big else (2, 12, "I")
-        head = self.read(offset, count_size) if offset else b""
-        if len(head) < count_size:
-            return Directory()
-        count = min(struct.unpack(self.order + ("Q" if self.big else "H"), head)[0], 4096)
-        start = offset + count_size
-        table = self.read(start, count * entry_size)
-        entries = [
-            entry
-            for i in range(len(table) // entry_size)
-            if (entry := self._entry(table[i * entry_size : (i + 1) * entry_size], start + i * entry_size, longest))
-        ]
-        end = start + count * entry_size
-        tail = self.read(end, struct.calcsize("=" + word))
-        whole = len(tail) == struct.calcsize("=" + word)
-        link = struct.unpack(self.order + word, tail)[0] if whole else 0
-        return Directory(tuple(entries), end if whole else 0, link)
-
-    def _entry(self, data: bytes, position: int, longest: int) -> Entry | None:
-        tag, kind = struct.unpack_from(self.order + "HH", data)
-        word = "Q" if self.big else "I"
-        count = struct.unpack_from(self.order + word, data, 4)[0]
-        length, inline = SIZES.get(kind, 0) * count, struct.calcsize("=" + word)
-        if length == 0 or length > longest:
-            return None
-        at = 4 + inline
-        if length <= inline:
-            return Entry(tag, kind, count, data[at : at + length], position, position + at)
-        offset = struct.unpack_from(self.order + word, data, at)[0]
-        value = self.read(offset, length)
-        return Entry(tag, kind, count, value, position, offset) if len(value) == length else None
-
-
-def open_structure(read: Read) -> Structure | None:
-    """The TIFF structure at offset 0 of `read` (classic, BigTIFF, or a RAW variant of TIFF); None if there is none."""
-    head = read(0, 16)
-    order = {b"II": "<", b"MM": ">"}.get(head[:2])
-    if order is None or len(head) < 8:
-        return None
-    big = struct.unpack(order + "H", head[2:4])[0] == 43
-    if big and len(head) < 16:
-        return None
-    first = struct.unpack(order + "Q", head[8:16])[0] if big else struct.unpack(order + "I", head[4:8])[0]
-    return Structure(read, order, big, first)
-
-
-def open_block(block: bytes | bytearray) -> Structure | None:
-    """The structure of an EXIF block in memory; None if it is no TIFF structure."""
-    return open_structure(lambda offset, length: bytes(block[offset : offset + length]))
 
 
 def extract_block(source: Structure) -> tuple[bytes, tuple[str, ...]]:

@@ -12,7 +12,7 @@ import rawpy
 
 from pipeline.codes import Code, PhotoError
 from pipeline.photo import Header
-from pipeline.read import exif
+from pipeline.read.metadata import exif
 
 Frame = tuple[int, int, int]
 """Stored width and height in pixels, bits per channel."""
