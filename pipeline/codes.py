@@ -39,7 +39,11 @@ class Code(Enum):
     SSIM_LOW = ("check", True, "The structure changed more than check.structure allows.")
     COLOR_DRIFT = ("check", True, "Colours drifted more than check.colour allows.")
     EDGE_LOSS = ("check", True, "Edges vanished or appeared beyond check.edges.")
-    RETRIES_EXHAUSTED = ("check", False, "Even the gentlest edit failed the checks: the plain merge was delivered.")
+    RETRIES_EXHAUSTED = (
+        "check",
+        False,
+        "Even the gentlest edit failed the checks and was not delivered: lower its strength, or loosen check's limits.",
+    )
     # deliver
     METADATA_LOST = ("deliver", False, "The file's metadata was broken and could not be copied whole.")
     MLS_BYTES = ("deliver", False, "The byte limit could not be met above the quality floor.")

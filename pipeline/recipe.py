@@ -10,11 +10,13 @@ import hashlib
 import json
 import re
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from yaml.constructor import ConstructorError
 
 from pipeline.codes import SettingsError
@@ -114,6 +116,13 @@ class Check(Panel):
     )
     on_fail: Literal["deliver_plain", "quarantine"] = "deliver_plain"
 
+    @field_validator("attempts")
+    @classmethod
+    def _gentler_each_time(cls, attempts: tuple[float, ...]) -> tuple[float, ...]:
+        if any(later >= earlier for earlier, later in pairwise(attempts)):
+            raise ValueError("each strength must be lower than the one before")
+        return attempts
+
 
 class Web(Panel):
     """A second, smaller picture from the same render."""
@@ -144,13 +153,23 @@ class Web(Panel):
             raise ValueError("must contain {seq} or {name}, or all photos would get one name")
         return pattern
 
+    @model_validator(mode="after")
+    def _floor_below_quality(self) -> Self:
+        if self.max_bytes and self.quality_floor > self.quality:
+            raise ValueError(
+                f"quality_floor={self.quality_floor} is above quality={self.quality}, where the search starts"
+            )
+        return self
+
 
 class Deliver(Panel):
     """Format and size of the full picture, and further sizes."""
 
     format: Literal["jpeg", "png", "tiff"] = "jpeg"
-    quality: int = Field(default=92, ge=1, le=100, description="JPEG quality")
-    subsampling: Literal["4:2:0", "4:4:4"] = "4:2:0"
+    quality: int = Field(default=92, ge=1, le=100, description="of JPEG; PNG and TIFF lose nothing")
+    subsampling: Literal["4:2:0", "4:4:4"] = Field(
+        default="4:2:0", description="colour resolution of JPEG, the web one too"
+    )
     depth: Literal[8, 16] = Field(default=8, description="bits per channel; 16 for PNG and TIFF only")
     web: Web = Web()
 
@@ -158,6 +177,14 @@ class Deliver(Panel):
     def _depth_fits_the_format(self) -> Self:
         if self.depth == 16 and self.format == "jpeg":
             raise ValueError("depth=16 needs format=png or format=tiff: a JPEG has 8 bits per channel")
+        return self
+
+    @model_validator(mode="after")
+    def _web_is_wanted_or_not(self) -> Self:
+        if (given := self.web.model_fields_set) and "enabled" not in given:
+            raise ValueError(
+                f"web.{min(given)} was given without web.enabled: set it true, or false to keep it for later"
+            )
         return self
 
 
@@ -200,12 +227,17 @@ class Recipe(Panel):
         try:
             return cls.model_validate(form)
         except ValidationError as error:
-            lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']} (got {e['input']!r})" for e in error.errors()]
-            raise SettingsError("recipe: " + "; ".join(lines)) from None
+            raise SettingsError("recipe: " + "; ".join(map(_said, error.errors()))) from None
 
     def to_yaml(self) -> str:
         """The whole form as YAML."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
+def _said(error: ErrorDetails) -> str:
+    """Which setting is wrong, why, and what was given; a whole panel is not repeated."""
+    where, why = ".".join(map(str, error["loc"])), error["msg"].removeprefix("Value error, ")
+    return f"{where}: {why}" + ("" if isinstance(error["input"], dict) else f" (got {error['input']!r})")
 
 
 def recipe_names() -> list[str]:

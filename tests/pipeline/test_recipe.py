@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from pipeline.codes import SettingsError
 from pipeline.deliver.profiles import web_name
@@ -18,7 +19,8 @@ def test_default_recipe_loads_and_equals_the_default_form():
 
 
 def test_overrides_reach_nested_options_and_change_the_fingerprint():
-    recipe = Recipe.load("default", {"light.strength": "0.5", "deliver.web.long_side": "1024"})
+    nested = {"deliver.web.enabled": "true", "deliver.web.long_side": "1024"}
+    recipe = Recipe.load("default", {"light.strength": "0.5", **nested})
     assert recipe.light.strength == 0.5
     assert recipe.deliver.web.long_side == 1024
     assert recipe.fingerprint() != Recipe().fingerprint()
@@ -42,6 +44,48 @@ def test_the_name_alone_does_not_change_the_fingerprint():
 def test_wrong_settings_are_named(key: str, value: str, said: str):
     with pytest.raises(SettingsError, match=said):
         Recipe.load("default", {key: value})
+
+
+CONTRADICTIONS = [
+    ({"deliver": {"depth": 16}}, "depth=16 needs format=png or format=tiff"),
+    ({"deliver": {"web": {"max_bytes": 900_000}}}, "web.max_bytes was given without web.enabled"),
+    (
+        {"deliver": {"web": {"enabled": True, "max_bytes": 900_000, "quality": 50}}},
+        "quality_floor=60 is above quality=50",
+    ),
+    ({"check": {"attempts": [0.4, 0.8]}}, "must be lower than the one before"),
+]
+
+
+@pytest.mark.parametrize(("form", "said"), CONTRADICTIONS)
+def test_settings_that_contradict_each_other_are_refused_wherever_they_are_made(
+    form: dict[str, dict[str, object]], said: str, tmp_path: Path
+):
+    file = tmp_path / "mine.yaml"
+    file.write_text(json.dumps(form))
+    with pytest.raises(SettingsError, match=said):
+        Recipe.load(file)
+    settings = {f"{panel}.{option}": json.dumps(value) for panel, o in form.items() for option, value in o.items()}
+    with pytest.raises(SettingsError, match=said):
+        Recipe.load("default", settings)
+    with pytest.raises(ValidationError, match=said):
+        Recipe.model_validate(form)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"deliver.depth": "16", "deliver.format": "tiff"},
+        {"deliver.quality": "80", "deliver.format": "png"},
+        {"deliver.web.enabled": "false", "deliver.web.long_side": "1024"},
+        {"deliver.web.enabled": "true", "deliver.web.quality": "50"},
+        {"check.attempts": "[0.5]"},
+    ],
+)
+def test_settings_that_go_together_are_accepted_and_can_be_saved(settings: dict[str, str], tmp_path: Path):
+    recipe = Recipe.load("default", settings)
+    (tmp_path / "mine.yaml").write_text(recipe.to_yaml())
+    assert Recipe.load(tmp_path / "mine.yaml") == recipe
 
 
 @pytest.mark.parametrize("panel", ["geometry", "windows", "sky", "look", "privacy", "detail"])
@@ -91,8 +135,8 @@ def test_files_that_are_not_text_or_say_a_thing_twice_are_named(tmp_path: Path):
     "pattern", ["{listing}_{seq:03}", "{name}", "{seq}", "web {name}-{seq:4}", "{listing} {name}.x", "a.{seq}.b"]
 )
 def test_web_names_that_tell_photos_apart_are_accepted(pattern: str):
-    recipe = Recipe.load("default", {"deliver.web.name": pattern})
-    assert recipe == Recipe.load("default", {"deliver.web.name": f"'{pattern}'"})
+    recipe = Recipe.load("default", {"deliver.web.enabled": "true", "deliver.web.name": pattern})
+    assert recipe == Recipe.load("default", {"deliver.web.enabled": "true", "deliver.web.name": f"'{pattern}'"})
     made = {web_name(recipe.deliver.web.name, listing="a/b", name=n, sequence=s) for n, s in [("x", 1), ("y", 2)]}
     assert len(made) == 2
 

@@ -43,8 +43,10 @@ def run(folder: Path, image: np.ndarray, metadata: Metadata | None = None, **set
     )
 
 
-@pytest.mark.parametrize(("format", "extension"), [("jpeg", "jpg"), ("png", "png"), ("tiff", "tif")])
-@pytest.mark.parametrize("depth", [8, 16])
+@pytest.mark.parametrize(
+    ("format", "extension", "depth"),
+    [("jpeg", "jpg", 8), ("png", "png", 8), ("png", "png", 16), ("tiff", "tif", 8), ("tiff", "tif", 16)],
+)
 def test_full_has_the_name_format_size_and_depth_asked_for(
     tmp_path: Path, format: str, extension: str, depth: int
 ) -> None:
