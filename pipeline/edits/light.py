@@ -26,26 +26,35 @@ _MEDIAN = 0.63
 """House level of the median luma (sRGB-encoded): L* 65, the upper third of listing photos."""
 _WHITE = 0.975
 _DIMMEST_WHITE = 0.5
-_BLACK = 0.04
-_CONTRAST = 0.15
-_GAMMA = (0.5, 1.03)
-_TOE = 0.04
-_GLOBAL = 0.55
+_BLACK = 0.06
+_DEEPEST = 0.02
+_WIDE = 0.08
+_CONTRAST = 0.5
+_GAMMA = (0.4, 1.03)
+_TOE = 0.1
+_FULL = 0.97
+_HEADROOM = 0.15
+_GLOBAL = 0.7
 _CURVE = 256
 _DETAIL_FLOOR = 0.8
 _KNEE = 0.85
 _SATURATION = 0.6
-_FILL = 0.5
+_FILL = 0.75
 
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """The solved curve: levels (black to 0, white to 1), a gamma with a bounded toe, and an S of gentle contrast."""
+    """The solved curve: levels (black to 0, white to 1), a gamma with a bounded toe, and an S of contrast.
+
+    contrast: how much less steep the S is at black, 0..1. pivot: where it crosses the identity, 0.5..1; at 1 it only
+    darkens, and what is bright already is not pushed into white.
+    """
 
     black: float
     white: float
     gamma: float
     contrast: float
+    pivot: float = 0.5
 
     def __call__(self, x: Any, share: float = 1.0) -> Any:
         """The curve, or the part of it that `share` of levels, gamma and contrast makes."""
@@ -55,7 +64,7 @@ class Exposure:
         low, high = _TOE**gamma, (1 + _TOE) ** gamma
         bright = (np.power(level + _TOE, gamma) - low) / (high - low)
         inside = np.clip(bright, 0, 1)
-        return bright - self.contrast * share * np.sin(2 * np.pi * inside) / (2 * np.pi)
+        return bright - self.contrast * share * inside * (1 - inside) * (1 - inside / self.pivot)
 
     def slope(self, x: Any) -> Any:
         """Its derivative."""
@@ -89,15 +98,29 @@ def solve(proxy: Field, seen: Seen, panel: Light) -> Exposure:
     room = luma[luma < 0.92] if np.mean(luma < 0.92) > 0.1 else luma
     median = float(np.median(room))
     target = _MEDIAN - 0.32 * seen.night + 0.08 * panel.brightness
-    contrast = _CONTRAST + 0.2 * panel.contrast
-    black = float(np.clip(np.percentile(luma, 0.2) - 0.03, 0, _BLACK))
+    contrast = _CONTRAST + 0.4 * panel.contrast
+    headroom = float(np.clip((_FULL - np.percentile(luma, 95)) / _HEADROOM, 0, 1))
+    pivot = 1 - 0.5 * headroom
+    black = _black(luma)
     # Stretching does half of the lift at most, the gamma the rest: it lifts corners more, and grey walls are not white.
     dimmest = max(_DIMMEST_WHITE + (0.9 - _DIMMEST_WHITE) * seen.night, min(median / target, 1.0) ** 0.5)
     white = float(np.clip(np.percentile(small.max(axis=2), 99) / _WHITE, dimmest, 1))
     gammas = np.linspace(*_GAMMA, 121)
-    reached = [float(Exposure(black, white, g, contrast)(median)) for g in gammas]
+    reached = [float(Exposure(black, white, g, contrast, pivot)(median)) for g in gammas]
     gamma = float(gammas[int(np.argmin(np.abs(np.array(reached) - target)))])
-    return Exposure(black, white, gamma, contrast)
+    return Exposure(black, white, gamma, contrast, pivot)
+
+
+def _black(luma: Any) -> float:
+    """The level that becomes black: a photo looks washed out where its darkest things are grey.
+
+    Read from what is dark within its surroundings only (gaps, iron, black furniture): a dark corner is a lack of light.
+    """
+    wide = cv2.GaussianBlur(luma, (0, 0), _WIDE * max(luma.shape))
+    things = luma[luma < 0.5 * wide]
+    if things.size < 0.002 * luma.size:
+        return 0.0
+    return float(np.clip(np.percentile(things, 5) - _DEEPEST, 0, _BLACK))
 
 
 def relit(proxy: Field, exposure: Exposure, fill: float) -> NDArray[np.float32]:
