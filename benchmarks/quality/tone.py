@@ -56,10 +56,14 @@ def linear_luminance(picture: np.ndarray) -> np.ndarray:
 
 
 def inverted(scene: np.ndarray, shown: np.ndarray) -> float:
-    """Share of pairs at least 1 EV apart in `scene` (log2) that are inverted in `shown` (L*), both blurred at 1 %."""
+    """Share of pairs at least 1 EV apart in `scene` (log2) that are inverted in `shown` (uint8), both blurred at 1 %.
+
+    Both are blurred as light (linear luminance): a blur of L* would weigh a lamp and its dark surroundings otherwise
+    in the one than in the other, and find inversions that nobody made.
+    """
     sigma = 0.01 * max(scene.shape)
     low = np.log2(cv2.GaussianBlur(np.exp2(scene), (0, 0), sigma) + 1e-6).ravel()
-    light = cv2.GaussianBlur(shown, (0, 0), sigma).ravel()
+    light = cv2.GaussianBlur(linear_luminance(shown), (0, 0), sigma).ravel()
     rng = np.random.default_rng(0)
     i, j = rng.integers(0, low.size, (2, PAIRS))
     apart = low[i] - low[j]
@@ -198,8 +202,8 @@ def row(scene: Scene, shown: np.ndarray) -> dict[str, float]:
     # A core is what is at least 4 EV above the middle of the scene: lamps, skies.
     core = scene.radiance > np.median(scene.radiance) + 4
     return {
-        "inverted, merge %": 100 * inverted(merged, light),
-        "inverted, scene %": 100 * inverted(scene.radiance, light),
+        "inverted, merge %": 100 * inverted(merged, shown),
+        "inverted, scene %": 100 * inverted(scene.radiance, shown),
         "windows darker": sum(a < b for a, b in places),
         "windows": len(places),
         "core L*": float(np.median(light[core])) if np.count_nonzero(core) > 100 else float("nan"),
