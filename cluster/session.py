@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import secrets
@@ -21,10 +22,13 @@ from cluster.settings import Settings, cpus_here, memory_here
 from pipeline.codes import SettingsError
 
 _MEMORY_SHARE = 0.85
-_LONGEST_TEMP = 24
-"""Ray puts sockets up to 66 characters below its folder, ours is named with 17, and a socket's path may have 107."""
+_LONGEST_TEMP = 25
+"""Ray puts sockets up to 66 characters below its folder, ours is named with 16, and a socket's path may have 107."""
 
-_MARK = "SUNROOM_SESSION"
+_LEAST_TEMP = 32_000_000
+"""Bytes. On a full disk Ray would neither start nor give up."""
+
+_PREFIX = "sunray-"
 _LAST_SECONDS = 5.0
 
 _TOKEN = os.environ.get("RAY_AUTH_TOKEN") or secrets.token_hex(32)
@@ -47,7 +51,7 @@ def session(settings: Settings) -> Generator[None]:
     Raises
     ------
     SettingsError
-        If there is no Ray at `settings.address`.
+        If there is no Ray at `settings.address`, or no room for a new one's files.
     """
     logging.getLogger("ray").setLevel(logging.ERROR)
     if settings.address:
@@ -62,9 +66,14 @@ def session(settings: Settings) -> Generator[None]:
         finally:
             ray.shutdown()
         return
-    folder = _temporary_folder()
+    with _own_folder() as folder:
+        yield from _started(settings, folder)
+
+
+def _started(settings: Settings, folder: Path) -> Generator[None]:
+    """A Ray of our own, with its files in `folder`, until the generator is resumed."""
     on_sigterm = signal.getsignal(signal.SIGTERM)
-    with _environment({**_QUIET, "RAY_AUTH_TOKEN": _TOKEN, _MARK: folder.name}):
+    with _environment({**_QUIET, "RAY_AUTH_TOKEN": _TOKEN}):
         try:
             ray.init(
                 address="local",
@@ -82,8 +91,6 @@ def session(settings: Settings) -> Generator[None]:
             yield
         finally:
             ray.shutdown()
-            _outlive(folder.name)
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _check_reachable(address: str) -> None:
@@ -99,31 +106,68 @@ def _check_reachable(address: str) -> None:
         raise SettingsError(f"--address {address}: no Ray cluster answers there: {error}") from None
 
 
-def _temporary_folder() -> Path:
-    base = tempfile.gettempdir()
-    return Path(tempfile.mkdtemp(prefix="sunroom-", dir=base if len(base) <= _LONGEST_TEMP else "/tmp"))
+@contextmanager
+def _own_folder() -> Generator[Path]:
+    """A new folder for a session's files, locked while the block runs; afterwards it and all its processes are gone.
+
+    So are those of sessions that were killed themselves: the kernel let go of their locks.
+    """
+    base = Path(tempfile.gettempdir())
+    base = base if len(str(base)) <= _LONGEST_TEMP else Path("/tmp")
+    for left in base.glob(f"{_PREFIX}*/session_latest"):
+        with suppress(OSError), _locked(left.parent, wait=False):
+            _clear(left.parent, patience=0.0)
+    if (free := shutil.disk_usage(base).free) < _LEAST_TEMP:
+        raise SettingsError(
+            f"TMPDIR {base}: has {free / 1e6:.1f} MB free, Ray needs {_LEAST_TEMP / 1e6:.0f} MB for its files; "
+            f"make room, or set TMPDIR to another folder (of at most {_LONGEST_TEMP} characters)"
+        )
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
+    with _locked(folder, wait=True):
+        try:
+            yield folder
+        finally:
+            _clear(folder)
 
 
-def _outlive(mark: str) -> None:
-    """Return when no process that carries the mark is left; Ray does not wait for its workers, and may overlook one."""
-    patience = time.monotonic() + _LAST_SECONDS
-    while pids := _marked(mark):
-        if time.monotonic() > patience:
+@contextmanager
+def _locked(folder: Path, *, wait: bool) -> Generator[None]:
+    """Hold a folder's lock; Ray's processes do not inherit it. Raises OSError if another has it and wait is False."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+    finally:
+        os.close(handle)
+
+
+def _clear(folder: Path, *, patience: float = _LAST_SECONDS) -> None:
+    """Delete a session's folder once its processes are gone; Ray does not wait for them, and may overlook one.
+
+    After `patience` seconds they are killed.
+    """
+    deadline = time.monotonic() + patience
+    while pids := _using(folder):
+        if time.monotonic() >= deadline:
             for pid in pids:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
         time.sleep(0.05)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
-def _marked(mark: str) -> list[int]:
-    """Living processes, other than this one, started with `mark` in their environment; none where /proc is absent."""
-    text = f"{_MARK}={mark}".encode()
+def _using(folder: Path) -> list[int]:
+    """Living processes, other than this one, with an open file below a folder; none where /proc is absent.
+
+    By nothing else are all of Ray's processes known: they write their titles over command line and environment.
+    """
+    below = f"{folder.resolve()}{os.sep}"
     found: list[int] = []
-    for folder in Path("/proc").glob("[0-9]*"):
+    for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            if text in (folder / "environ").read_bytes().split(b"\0") and int(folder.name) != os.getpid():
-                found.append(int(folder.name))
-    return found
+            if any(os.readlink(f).startswith(below) for f in os.scandir(process / "fd")):  # noqa: PTH115
+                found.append(int(process.name))
+    return [pid for pid in found if pid != os.getpid()]
 
 
 @contextmanager

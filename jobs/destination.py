@@ -11,6 +11,8 @@ from pathlib import Path
 
 from jobs.summary import write_json
 from pipeline.codes import Code, SettingsError
+from pipeline.deliver.encode import PART
+from pipeline.deliver.outcome import digest_of
 from pipeline.photo import Result
 
 _EVIDENCE = ("failure.json", "best_attempt.jpg", "worst_crop.jpg")
@@ -40,7 +42,7 @@ def check_destination(destination: Path, source: Path, *, may_lie_inside: bool =
     if not present.is_dir():
         raise SettingsError(f"DEST {destination}: is a file, or below one; give a folder")
     if not os.access(present, os.W_OK | os.X_OK):
-        raise SettingsError(f"DEST {destination}: may not be written by this user")
+        raise SettingsError(f"DEST {destination}: cannot be written: no permission, or a disk that is read only")
 
 
 def make_destination(destination: Path) -> None:
@@ -71,14 +73,14 @@ def only_writer(destination: Path) -> Generator[None]:
 
 
 def stands(result: Result, destination: Path) -> bool:
-    """Whether a recorded result still holds: its pictures are there at their size, its failure is one that stays."""
+    """Whether a recorded result holds: its pictures lie there as they were written, its failure is one that stays.
+
+    A picture is known by its size and both ends (digest_of), so that no run has to read every byte again.
+    """
     if result.status != "delivered":
         return not result.failure.get("retryable", False) and result.code != Code.INTERNAL.name
-    try:
-        sizes = [(destination / path).stat().st_size for path in {result.output, *result.outputs.values()}]
-        return (destination / result.output).stat().st_size == result.bytes and all(sizes)
-    except OSError:
-        return False
+    found = {profile: digest_of(destination / path) for profile, path in result.outputs.items()}
+    return found == result.digests and all(found.values())
 
 
 def quarantine_folder(result: Result, destination: Path) -> Path:
@@ -95,6 +97,15 @@ def quarantine(result: Result, destination: Path) -> None:
         "qc": result.qc,
     }
     write_json(quarantine_folder(result, destination) / "failure.json", values)
+
+
+def clear_parts(destination: Path) -> None:
+    """Remove what a killed run left half-written."""
+    for folder in ("delivered", "web", "plans", "quarantine", "report"):
+        for path in (destination / folder).rglob(f".*{PART}"):
+            path.unlink(missing_ok=True)
+    for path in [*destination.glob(f".*{PART}"), *destination.glob(".groups.yaml.*")]:
+        path.unlink(missing_ok=True)
 
 
 def clear_quarantine(results: Iterable[Result], destination: Path) -> None:

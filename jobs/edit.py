@@ -21,6 +21,7 @@ from cluster.settings import Settings, cpus_here
 from jobs.destination import (
     check_destination,
     check_source,
+    clear_parts,
     clear_quarantine,
     make_destination,
     only_writer,
@@ -40,11 +41,12 @@ from jobs.outputs import (
 )
 from jobs.progress import Silence, Watcher
 from jobs.summary import summarise, write_json
-from pipeline.codes import SettingsError
+from pipeline.codes import Code, Failure, PhotoError, SettingsError
 from pipeline.deliver.gallery import write_report
-from pipeline.photo import Result
+from pipeline.photo import Result, Shot
+from pipeline.read.copies import digest_of_ends
 from pipeline.read.groups import write as write_groups
-from pipeline.read.shots import Found, find_shots
+from pipeline.read.shots import Found, find_shots, shot_id
 from pipeline.recipe import Recipe
 from pipeline.stream import Pool, Task, alone, predicted_seconds, stream
 
@@ -92,7 +94,7 @@ def edit(job: Job, settings: Settings, watcher: Watcher | None = None, stop: Sto
         refused = [Result.quarantined(f.shot, f.failure) for f in found.failures]
         ledger = ledger or _opened(job, settings, held)
         ledger.begin(run, recipe=fingerprint, source=str(job.source.resolve()), form=job.recipe.to_yaml())
-        write_groups(job.destination / "groups.yaml", found.shots, job.source, ignored=found.ignored)
+        _write_groups(found, job)
         for result in refused:
             quarantine(result, job.destination)
         folder = str(job.destination) if settings.database else ""
@@ -141,6 +143,15 @@ def leave_only(results: Sequence[Result], ledger: Ledger, destination: Path, *, 
     remove_stale(made, results, destination)
     ledger.set_files(folder, {path for result in results for path in files_of(result)})
     clear_quarantine(results, destination)
+    clear_parts(destination)
+
+
+def _write_groups(found: Found, job: Job) -> None:
+    path = job.destination / "groups.yaml"
+    try:
+        write_groups(path, found.shots, job.source, ignored=found.ignored)
+    except OSError as error:
+        raise PhotoError(Code.WRITE_FAILED, f"{path}: {error.strerror or error}") from None
 
 
 def _was_used(job: Job) -> bool:
@@ -188,17 +199,38 @@ def _developed(tasks: Sequence[Task], job: Job, settings: Settings, watcher: Wat
     """Each task's result exactly once, as it comes."""
     if not tasks:
         return
-    work = {t.shot.id: predicted_seconds(t.shot) for t in tasks}
+    shots = {t.shot.id: t.shot for t in tasks}
+    work = {i: predicted_seconds(shot) for i, shot in shots.items()}
     watcher.start(len(tasks), sum(work.values()))
     try:
         with stop.deferred(), session(settings):
-            for result in watched(_rounds(tasks, job, settings, watcher, stop), stop):
+            for made in watched(_rounds(tasks, job, settings, watcher, stop), stop):
+                result = unless_changed(made, shots[made.id], job.source)
                 if result.status != "delivered":
                     quarantine(result, job.destination)
                 watcher.advance(result, work[result.id])
                 yield result
     finally:
         watcher.stop()
+
+
+def unless_changed(result: Result, shot: Shot, source: Path) -> Result:
+    """The result; but where files that could not be read are no longer those that were found, a failure that says so.
+
+    It is one that the next run tries again: the disk of the photos may be there once more.
+    """
+    if result.failure.get("stage") != "read" or result.code == Code.SOURCE_CHANGED.name:
+        return result
+    files = [(Path(f).relative_to(source.absolute()).as_posix(), Path(f)) for f in shot.sources]
+    missing = [str(path) for _, path in files if not path.is_file()]
+    if not missing and result.id == shot_id(
+        shot.listing, [(below, path.stat().st_size, digest_of_ends(str(path))) for below, path in files]
+    ):
+        return result
+    what = f"{missing[0]}: vanished" if missing else f"{shot.sources[shot.reference]}: changed, or a file of its set,"
+    return Result.quarantined(
+        shot, Failure.of(PhotoError(Code.SOURCE_CHANGED, f"{what} while the job ran")), stages=result.stages
+    )
 
 
 def _rounds(tasks: Sequence[Task], job: Job, settings: Settings, watcher: Watcher, stop: Stop) -> Iterator[Result]:

@@ -6,7 +6,8 @@ The driver alone writes it. SQLite beside the pictures by default; any database 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,7 +16,7 @@ from sqlalchemy import String, Text, create_engine, delete, select
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from pipeline.codes import SettingsError
+from pipeline.codes import Code, PhotoError, SettingsError
 from pipeline.photo import Result
 
 
@@ -62,6 +63,8 @@ class Ledger:
     ------
     SettingsError
         If the database cannot be opened; the message names it.
+    PhotoError
+        WRITE_FAILED, from any method that writes: the disk is full, or the database is gone.
     """
 
     def __init__(self, url: str) -> None:
@@ -81,18 +84,17 @@ class Ledger:
     def record(self, result: Result, recipe: str) -> None:
         """Write one result, replacing an older one of the same shot and recipe; on disk when this returns."""
         values = json.dumps(result.to_dict(), sort_keys=True)
-        self._session.merge(
-            _Photo(
-                shot=result.id,
-                recipe=recipe,
-                listing=result.listing,
-                name=result.name,
-                status=result.status,
-                code=result.code,
-                result=values,
-            )
+        row = _Photo(
+            shot=result.id,
+            recipe=recipe,
+            listing=result.listing,
+            name=result.name,
+            status=result.status,
+            code=result.code,
+            result=values,
         )
-        self._session.commit()
+        with self._saved():
+            self._session.merge(row)
 
     def results(self, recipe: str) -> dict[str, Result]:
         """All results under a recipe's fingerprint, by shot id."""
@@ -101,10 +103,10 @@ class Ledger:
 
     def keep_only(self, shots: Iterable[str], recipe: str) -> None:
         """Forget what is not one of `shots` under `recipe`: sources that are gone, and former recipes."""
-        self._session.execute(delete(_Photo).where(_Photo.recipe != recipe))
-        for shot in set(self._session.scalars(select(_Photo.shot))) - set(shots):
-            self._session.execute(delete(_Photo).where(_Photo.shot == shot))
-        self._session.commit()
+        with self._saved():
+            self._session.execute(delete(_Photo).where(_Photo.recipe != recipe))
+            for shot in set(self._session.scalars(select(_Photo.shot))) - set(shots):
+                self._session.execute(delete(_Photo).where(_Photo.shot == shot))
 
     def files(self, folder: str) -> set[str]:
         """Paths below DEST that runs made there; `folder` tells the DESTs of one database apart."""
@@ -112,25 +114,24 @@ class Ledger:
 
     def add_files(self, folder: str, paths: Iterable[str]) -> None:
         """Note files that runs made, or are about to make."""
-        self._session.add_all(_File(folder=folder, path=p) for p in set(paths) - self.files(folder))
-        self._session.commit()
+        with self._saved():
+            self._session.add_all(_File(folder=folder, path=p) for p in set(paths) - self.files(folder))
 
     def set_files(self, folder: str, paths: Iterable[str]) -> None:
         """Note that these files, and no others, are left of all runs."""
-        self._session.execute(delete(_File).where(_File.folder == folder))
-        self._session.commit()
-        self.add_files(folder, paths)
+        with self._saved():
+            self._session.execute(delete(_File).where(_File.folder == folder))
+            self._session.add_all(_File(folder=folder, path=p) for p in set(paths))
 
     def begin(self, run: str, *, recipe: str, source: str, form: str) -> None:
         """Note a run's start; `form` is the recipe's YAML."""
-        self._session.add(_Run(run=run, recipe=recipe, source=source, form=form, seconds=0.0))
-        self._session.commit()
+        with self._saved():
+            self._session.add(_Run(run=run, recipe=recipe, source=source, form=form, seconds=0.0))
 
     def end(self, run: str, seconds: float) -> None:
         """Note how many wall seconds a run took."""
-        row = self._session.get_one(_Run, run)
-        row.seconds = seconds
-        self._session.commit()
+        with self._saved():
+            self._session.get_one(_Run, run).seconds = seconds
 
     def last(self) -> tuple[str, str] | None:
         """Recipe fingerprint and source of the latest run, or None before the first."""
@@ -140,6 +141,16 @@ class Ledger:
     def seconds(self, recipe: str) -> float:
         """Wall seconds of all runs under a recipe together."""
         return sum(self._session.scalars(select(_Run.seconds).where(_Run.recipe == recipe)))
+
+    @contextmanager
+    def _saved(self) -> Generator[None]:
+        """Commit what the block changes, all of it or nothing."""
+        try:
+            yield
+            self._session.commit()
+        except DatabaseError as error:
+            self._session.rollback()
+            raise PhotoError(Code.WRITE_FAILED, f"ledger {self._engine.url}: {error.orig}") from None
 
     def close(self) -> None:
         """Close the database."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.deliver.encode import write_atomic
 from pipeline.photo import Result
 from pipeline.recipe import Recipe
 
@@ -36,8 +36,5 @@ def summarise(results: Sequence[Result], recipe: Recipe, *, run: str, seconds: f
 
 
 def write_json(path: Path, values: object) -> None:
-    """Write JSON whole or not at all: a reader never sees half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    """Write JSON whole or not at all: a reader never sees half a file. Raises PhotoError, WRITE_FAILED."""
+    write_atomic(path, (json.dumps(values, indent=1) + "\n").encode())

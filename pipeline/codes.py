@@ -20,7 +20,7 @@ class Code(Enum):
     UNSUPPORTED_FORMAT = ("read", False, "Use JPEG, PNG, TIFF, WebP or a camera RAW file.")
     RAW_UNSUPPORTED = ("read", False, "Convert this RAW to DNG (lossless) or export a 16-bit TIFF.")
     TOO_MANY_PIXELS = ("read", False, "The picture is larger than read.max_megapixels: raise the limit or resize it.")
-    SOURCE_CHANGED = ("read", True, "The file changed while the job ran: run the job again.")
+    SOURCE_CHANGED = ("read", True, "The file changed or vanished while the job ran: run the job again.")
     ICC_INVALID = ("read", False, "The embedded colour profile is broken: sRGB was assumed.")
     # group
     SIZE_MISMATCH = ("group", False, "The exposures of a set differ in size: check the groups file.")

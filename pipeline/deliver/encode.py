@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 from pipeline.codes import Code, PhotoError
 from pipeline.photo import Image
 
+PART = ".part"
+"""Ending of files not yet whole, which a process that was killed leaves."""
+
 Subsampling = Literal["4:2:0", "4:4:4"]
 
 
@@ -58,8 +61,10 @@ def _opencv(extension: str, image: NDArray[np.uint8] | NDArray[np.uint16], optio
     return cv2.imencode(extension, bgr, options)[1].tobytes()
 
 
-def write_atomic(path: Path, data: bytes) -> None:
+def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Write a file so that `path` holds all of it or what it held before; folders are made.
+
+    durable: wait until it is on the disk, so that this holds even if the power fails; for what can be made again, no.
 
     Raises
     ------
@@ -70,7 +75,7 @@ def write_atomic(path: Path, data: bytes) -> None:
     def fill(file: BinaryIO) -> None:
         file.write(data)
 
-    _replace(path, fill)
+    _replace(path, fill, durable=durable)
 
 
 def copy_untouched(source: Path, target: Path) -> int:
@@ -94,16 +99,17 @@ def copy_untouched(source: Path, target: Path) -> int:
         return original.tell()
 
 
-def _replace(path: Path, fill: Callable[[BinaryIO], None]) -> None:
+def _replace(path: Path, fill: Callable[[BinaryIO], None], *, durable: bool = True) -> None:
     # A short name of its own: the longest allowed file name has no room for a suffix.
-    temporary = path.with_name(f".{uuid.uuid4().hex}.part")
+    temporary = path.with_name(f".{uuid.uuid4().hex}{PART}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("xb") as file:
                 fill(file)
                 file.flush()
-                os.fsync(file.fileno())
+                if durable:
+                    os.fsync(file.fileno())
             temporary.replace(path)
         except BaseException:
             with contextlib.suppress(OSError):

@@ -7,7 +7,6 @@ Pictures are made from reduced decodes, up to 1024 px, and kept in report/images
 from __future__ import annotations
 
 import base64
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipeline.codes import PhotoError
+from pipeline.deliver.encode import write_atomic
 from pipeline.photo import Image, Shot
 from pipeline.read.decode import decode
 from pipeline.read.metadata.header import read_header
@@ -62,10 +62,10 @@ class Card:
 def write_report(destination: Path, summary: Mapping[str, Any], shots: Mapping[str, Shot], *, threads: int = 1) -> Path:
     """Write DEST/report/ from summary.json's values and the shots by id; returns the path of index.html.
 
-    A picture that cannot be read is left out of the page, never an error. threads: pictures made at once.
+    A picture that cannot be read is left out of the page, never an error. threads: pictures made at once. Raises
+    PhotoError, WRITE_FAILED.
     """
     folder = destination / "report"
-    (folder / "images").mkdir(parents=True, exist_ok=True)
     photos: list[Mapping[str, Any]] = list(summary["photos"])
     inline = len(photos) < INLINE_BELOW
     with ThreadPoolExecutor(threads) as pool:
@@ -85,7 +85,7 @@ def write_report(destination: Path, summary: Mapping[str, Any], shots: Mapping[s
         text = template.render(
             summary=summary, inline=inline, cards=page, failed=failed if number == 0 else [], names=names, number=number
         )
-        _write(folder / name, text.encode())
+        write_atomic(folder / name, text.encode())
     for old in set(folder.glob("page-*.html")) - {folder / name for name in names}:
         old.unlink()
     return folder / "index.html"
@@ -110,7 +110,7 @@ def _picture(source: Path, target: Path) -> Path | None:
         image = decode(header, reduce=next((r for r in (8, 4, 2) if scale >= r), 1))
     except (PhotoError, OSError):
         return None
-    _write(target, _jpeg(image))
+    write_atomic(target, _jpeg(image), durable=False)
     return target
 
 
@@ -167,12 +167,6 @@ def _url(path: Path, inline: bool) -> str:
 def _forget(images: Path, current: set[Path]) -> None:
     for path in set(images.glob("*.jpg")) - current:
         path.unlink()
-
-
-def _write(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(data)
-    temporary.replace(path)
 
 
 def _environment() -> Environment:

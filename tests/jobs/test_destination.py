@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cluster.settings import Settings
-from jobs.destination import check_destination, check_source, clear_quarantine, only_writer, quarantine, stands
+from jobs.destination import (
+    check_destination,
+    check_source,
+    clear_parts,
+    clear_quarantine,
+    only_writer,
+    quarantine,
+    stands,
+)
 from jobs.edit import Job, edit
 from pipeline.codes import Code, Failure, PhotoError, SettingsError
+from pipeline.deliver.outcome import digest_of
 from pipeline.photo import Result
 from pipeline.recipe import Recipe
 
@@ -66,17 +76,46 @@ def test_a_second_writer_is_refused_until_the_first_is_gone(tmp_path: Path) -> N
         pass
 
 
-def test_a_delivered_result_stands_while_all_its_files_do(tmp_path: Path) -> None:
-    for name in ("full.jpg", "web.jpg"):
-        (tmp_path / name).write_bytes(b"12345")
-    result = Result("a", "", "n", ("/n.jpg",), "delivered", output="full.jpg", outputs={"web": "web.jpg"}, bytes=5)
-
+@pytest.mark.parametrize("name", ["full.jpg", "web.jpg"])
+@pytest.mark.parametrize("damage", ["gone", "empty", "shorter", "head", "tail"])
+def test_a_delivered_result_stands_while_all_its_files_are_as_they_were_written(
+    tmp_path: Path, name: str, damage: str
+) -> None:
+    whole = bytes(range(256)) * 1000
+    for each in ("full.jpg", "web.jpg"):
+        (tmp_path / each).write_bytes(whole)
+    outputs = {"full": "full.jpg", "web": "web.jpg"}
+    digests = {profile: digest_of(tmp_path / path) for profile, path in outputs.items()}
+    result = Result("a", "", "n", ("/n.jpg",), "delivered", output="full.jpg", outputs=outputs, digests=digests)
     assert stands(result, tmp_path)
-    (tmp_path / "full.jpg").write_bytes(b"123")
+
+    damaged = {
+        "empty": b"",
+        "shorter": whole[:-256],
+        "head": bytes(512) + whole[512:],
+        "tail": whole[:-512] + bytes(512),
+    }
+    if damage == "gone":
+        (tmp_path / name).unlink()
+    else:
+        (tmp_path / name).write_bytes(damaged[damage])
     assert not stands(result, tmp_path)
-    (tmp_path / "full.jpg").write_bytes(b"12345")
-    (tmp_path / "web.jpg").unlink()
-    assert not stands(result, tmp_path)
+    (tmp_path / name).write_bytes(whole)
+    assert stands(result, tmp_path)
+    assert not stands(replace(result, digests={}), tmp_path)
+
+
+def test_what_a_killed_run_left_half_written_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    left = [tmp_path / p for p in ("delivered/villa/.0a1b.part", "plans/.0a1c.part", ".0a1d.part", ".groups.yaml.x1")]
+    kept = [tmp_path / p for p in ("delivered/villa/a.part", "delivered/villa/.hidden", "mine/.0a.part", "groups.yaml")]
+    for path in (*left, *kept):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+
+    clear_parts(tmp_path)
+
+    assert not any(path.exists() for path in left)
+    assert all(path.exists() for path in kept)
 
 
 def test_only_failures_that_stay_are_kept_by_the_next_run(tmp_path: Path) -> None:

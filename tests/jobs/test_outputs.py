@@ -20,6 +20,7 @@ from jobs.ledger import Ledger
 from jobs.outputs import check_unique, planned, remove_stale
 from jobs.progress import Silence
 from pipeline.codes import Code, SettingsError
+from pipeline.deliver.outcome import digest_of
 from pipeline.deliver.profiles import deliver
 from pipeline.photo import Result, Shot
 from pipeline.read.metadata.embedded import Metadata
@@ -41,9 +42,16 @@ def _deliver(task: Task, job: Job, ledger: Ledger | None = None) -> Result:
     for path in files.values():
         (job.destination / path).parent.mkdir(parents=True, exist_ok=True)
         (job.destination / path).write_text(shot.sources[0])
-    size = len(shot.sources[0])
+    digests = {profile: digest_of(job.destination / path) for profile, path in paths.items()}
     result = Result(
-        shot.id, shot.listing, shot.name, shot.sources, "delivered", output=paths["full"], outputs=paths, bytes=size
+        shot.id,
+        shot.listing,
+        shot.name,
+        shot.sources,
+        "delivered",
+        output=paths["full"],
+        outputs=paths,
+        digests=digests,
     )
     values = {"recipe": job.recipe.fingerprint(), "result": result.to_dict()}
     (job.destination / "plans" / f"{shot.id}.json").write_text(json.dumps(values))
