@@ -120,7 +120,9 @@ def write(frames: list[Frame], folder: Path, rng: np.random.Generator, *, exif: 
     for number, frame in zip(numbers, frames, strict=True):
         name = f"IMG_{number:04d}.jpg"
         labels[name] = frame.label
-        Image.fromarray(frame.picture).save(folder / name, quality=90, exif=_exif(frame, fractions) if exif else b"")
+        # The comment tells a set shot twice from a copy of its files.
+        facts = _exif(frame, fractions) if exif else b""
+        Image.fromarray(frame.picture).save(folder / name, quality=90, exif=facts, comment=str(number))
     return labels
 
 
