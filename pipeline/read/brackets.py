@@ -7,13 +7,15 @@
    Frames of one view are then split into sets where an exposure comes again or a pause stands out, by the cheapest
    partition (ladder.cost). Exposure values come from EXIF or, without it, are measured.
 4. A set below MIN_CONFIDENCE is taken apart and its files are flagged AMBIGUOUS: a wrong merge is worse than none.
+5. What stands beside a set and is of its view goes to its left_out (fired with flash), or stays apart and is flagged
+   AMBIGUOUS with the set (turned by 90 degrees: an orientation tag was lost).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, pairwise
+from itertools import groupby, pairwise, product
 
 import numpy as np
 
@@ -22,10 +24,11 @@ from pipeline.photo import Header
 from pipeline.read import ladder
 from pipeline.read.alike import Look, Pictures, exif_values, same_lens
 from pipeline.read.scan import home_folder
-from pipeline.read.views import agreement
+from pipeline.read.views import agreement, turned
 
 MIN_CONFIDENCE = 0.5
-_FLASH_GAP = 60.0
+_BESIDE = 60.0
+"""Seconds between a set and a frame beside it."""
 _FLASH_SCORE = 0.45
 _MIDDLE_LEVEL = 118.0
 
@@ -57,7 +60,7 @@ def group(headers: Sequence[Header], look: Look) -> list[Group]:
     flash = [h for h in headers if h.flash]
     for batch in _batches(ambient):
         found += _group_batch(batch, look)
-    found = _attach_flash(found, flash, look)
+    found = _flag_turned(_attach_flash(found, flash, look), look)
     return sorted(
         found, key=lambda g: next((ladder.seconds(f), ladder.natural(f.relative)) for f in ladder.in_order(g.files))
     )
@@ -218,7 +221,7 @@ def _ambient_host(header: Header, groups: Sequence[Group], look: Look) -> int | 
     for index, g in enumerate(groups):
         near = min(g.files, key=lambda h: abs(ladder.seconds(h) - ladder.seconds(header)))
         apart = abs(ladder.seconds(near) - ladder.seconds(header))
-        if len(g.files) < 2 or header.captured is None or near.captured is None or apart > _FLASH_GAP:
+        if len(g.files) < 2 or header.captured is None or near.captured is None or apart > _BESIDE:
             continue
         if len(_batches([header, near])) > 1 or not same_lens(header, near):
             continue
@@ -228,3 +231,58 @@ def _ambient_host(header: Header, groups: Sequence[Group], look: Look) -> int | 
         if max(scores, default=0.0) >= _FLASH_SCORE and (best is None or apart < best[0]):
             best = (apart, index)
     return best[1] if best else None
+
+
+def _flag_turned(groups: list[Group], look: Look) -> list[Group]:
+    """Groups of one view at right angles: a frame whose orientation tag was lost must not leave its set silently."""
+    by_shape: dict[tuple[str, int, int], list[int]] = {}
+    for index, g in enumerate(groups):
+        by_shape.setdefault((home_folder(g.files[0].relative), g.files[0].width, g.files[0].height), []).append(index)
+    found = list(groups)
+    for (folder, width, height), upright in by_shape.items():
+        across = by_shape.get((folder, height, width), []) if width < height else []
+        for pair in product(upright, across):
+            a, b = (groups[k] for k in pair)
+            score = _turned_score(a, b, look) if _may_be_turned(a, b) else None
+            if score is not None:
+                for k, other in zip(pair, (b, a), strict=True):
+                    found[k] = _beside_turned(found[k], other.files[other.reference], 1 - score)
+    return found
+
+
+def _may_be_turned(a: Group, b: Group) -> bool:
+    """By their facts two groups may be one set of which some frames lie on their side."""
+    pairs = list(product(a.files, b.files))
+    if len(pairs) < 2 or not all(same_lens(x, y) for x, y in pairs):
+        return False
+    values = [(x.exposure_value, y.exposure_value) for x, y in pairs]
+    if any(x is not None and y is not None and abs(x - y) < ladder.DISTINCT for x, y in values):
+        return False
+    timed = [g.files[0].captured is not None for g in (a, b)]
+    near = min(abs(ladder.seconds(x) - ladder.seconds(y)) for x, y in pairs) <= _BESIDE
+    return near if all(timed) else any(timed)
+
+
+def _turned_score(a: Group, b: Group, look: Look) -> float | None:
+    """How well the two most alike exposures agree when one is turned by 90 degrees; None if not certainly."""
+    views = look([*a.files, *b.files])
+    pairs = [
+        (views[x.relative], views[y.relative])
+        for x, y in product(a.files, b.files)
+        if {x.relative, y.relative} <= views.keys()
+    ]
+    if not pairs:
+        return None
+    one, other = min(pairs, key=lambda p: abs(p[0].level - p[1].level))
+    found = max((agreement(one, turned(other, quarters)) for quarters in (1, 3)), key=lambda f: f.score)
+    return found.score if found.same else None
+
+
+def _beside_turned(g: Group, other: Header, confidence: float) -> Group:
+    words = f"the same view turned by 90 degrees beside {other.relative}: kept apart, correct the orientation tag"
+    return replace(
+        g,
+        confidence=g.confidence if len(g.files) > 1 else round(min(g.confidence, confidence), 3),
+        reason=f"{g.reason}; {words}",
+        warnings=tuple(dict.fromkeys((*g.warnings, Code.AMBIGUOUS.name))),
+    )

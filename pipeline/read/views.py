@@ -107,6 +107,12 @@ def view_of(image: Image, size: tuple[int, int] | None = None) -> View:
     return View(luma.astype(np.uint8), _spectra(luma.astype(np.float32)), float(luma.mean()))
 
 
+def turned(view: View, quarters: int) -> View:
+    """The view of the picture turned counter-clockwise by `quarters` of a turn."""
+    luma = np.ascontiguousarray(np.rot90(view.luma, quarters))
+    return View(luma, _spectra(luma.astype(np.float32)), view.level)
+
+
 def _spectra(luma: NDArray[np.float32]) -> NDArray[np.complex64]:
     exposed = ((luma > _DARK) & (luma < _BRIGHT)).astype(np.uint8)
     mask = cv2.erode(exposed, np.ones((3, 3), np.uint8)).astype(np.float32)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pipeline.photo import Header
 from pipeline.read import ladder
 from pipeline.read.brackets import Group, group
-from pipeline.read.views import View, agreement, view_of
+from pipeline.read.views import View, agreement, turned, view_of
 
 NOON = datetime(2026, 5, 4, 12)
 
@@ -24,8 +24,8 @@ NOON = datetime(2026, 5, 4, 12)
 def frame(name: str, at: float, ev: float = 0.0, **facts: object) -> Header:
     """A header of one camera `at` seconds after noon; ev 0 is 1/30 s at f/8, ISO 100."""
     values = {"exposure_time": 2.0**ev / 30, "f_number": 8.0, "iso": 100.0, "focal_length": 16.0, "model": "R5"}
-    values |= {"make": "Canon", "captured": NOON + timedelta(seconds=at)} | facts
-    return Header(f"/src/{name}.jpg", f"{name}.jpg", 1000, "jpeg", 6000, 4000, **values)  # type: ignore[arg-type]
+    values |= {"make": "Canon", "captured": NOON + timedelta(seconds=at), "width": 6000, "height": 4000} | facts
+    return Header(f"/src/{name}.jpg", f"{name}.jpg", 1000, "jpeg", **values)  # type: ignore[arg-type]
 
 
 def untimed(name: str) -> Header:
@@ -158,6 +158,37 @@ def test_a_flash_frame_of_another_view_stays_a_single_shot() -> None:
     found = group(files, Album(views))
     assert names(found) == [["a1", "a0", "a2"], ["flash"]]
     assert not found[1].warnings
+
+
+@pytest.mark.parametrize(("lost", "values"), [(2, (0, -1, 1, -2, 2)), (4, (-2, -1, 0, 1, 2)), (0, (0, -2, 2))])
+@pytest.mark.parametrize("quarters", [1, 3])
+def test_a_frame_that_lies_on_its_side_is_flagged_with_the_set_it_left(
+    lost: int, values: tuple[int, ...], quarters: int
+) -> None:
+    """A portrait set, one frame of it saved again with orientation 1: its upright size is transposed."""
+    files = burst("a", 0, values, width=4000, height=6000)
+    files[lost] = replace(files[lost], width=6000, height=4000)
+    views = {h.relative: turned(room(1, ev), quarters) for h, ev in zip(files, values, strict=True)}
+    views[files[lost].relative] = room(1, values[lost])
+    apart, whole = sorted(group(files, Album(views)), key=lambda g: len(g.files))
+    assert (len(apart.files), len(whole.files)) == (1, len(values) - 1)
+    assert apart.warnings == whole.warnings == ("AMBIGUOUS",)
+    assert f"turned by 90 degrees beside {whole.files[whole.reference].relative}" in apart.reason
+    assert f"turned by 90 degrees beside a{lost}.jpg" in whole.reason
+    assert apart.confidence < 0.5
+
+
+@pytest.mark.parametrize(("at", "ev"), [(3600, 4), (3, -2)])
+def test_a_turned_frame_of_another_time_or_of_an_exposure_the_set_has_is_not_flagged(at: float, ev: float) -> None:
+    files = [*burst("a", 0, (0, -2, 2), width=4000, height=6000), frame("b", at, ev)]
+    views = {h.relative: turned(room(1), 1) for h in files} | {"b.jpg": room(1)}
+    assert [g.warnings for g in group(files, Album(views))] == [(), ()]
+
+
+def test_a_landscape_frame_of_another_view_beside_a_portrait_set_is_not_flagged() -> None:
+    files = [*burst("a", 0, (0, -2, 2), width=4000, height=6000), frame("b", 3, 1)]
+    views = {h.relative: turned(room(1), 1) for h in files} | {"b.jpg": room(2)}
+    assert not any(g.warnings for g in group(files, Album(views)))
 
 
 def test_a_doubtful_pair_is_kept_apart_and_flagged() -> None:

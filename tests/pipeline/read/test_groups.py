@@ -94,6 +94,23 @@ def test_a_copy_that_is_named_counts(source: Path, tmp_path: Path) -> None:
     assert dict(found.ignored)["12 Oak/a.png"] == "a copy of 12 Oak/a (1).png"
 
 
+def test_a_frame_whose_orientation_was_reset_is_told_in_the_groups_file(tmp_path: Path) -> None:
+    """Five exposures of a portrait view; the fourth was saved again with orientation 1."""
+    rng = np.random.default_rng(1)
+    light = np.kron(2.0 ** rng.uniform(-5, 0, (20, 30)), np.ones((12, 12)))
+    for n, ev in enumerate((0, -1, 1, -2, 2)):
+        exif = Image.Exif()
+        exif[272], exif[274] = "R5", 1 if n == 3 else 6
+        exif.get_ifd(0x8769).update({33434: 2.0**ev / 30, 33437: 8.0, 34855: 100, 36867: f"2026:05:04 12:00:0{n}"})
+        picture = (np.clip(light * 2.0**ev, 0, 1) ** (1 / 2.2) * 255).astype(np.uint8)
+        Image.fromarray(picture).save(tmp_path / f"{n}.jpg", quality=95, exif=exif)
+    write(tmp_path / "groups.yaml", find_shots(tmp_path).shots, tmp_path)
+    entries = yaml.safe_load((tmp_path / "groups.yaml").read_text(encoding="utf-8"))["listings"][""]
+    assert [e["files"] for e in entries] == [["1.jpg", "0.jpg", "2.jpg", "4.jpg"], ["3.jpg"]]
+    assert all(e["warnings"] == ["AMBIGUOUS"] for e in entries)
+    assert "turned by 90 degrees beside 3.jpg: kept apart, correct the orientation tag" in entries[0]["reason"]
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
