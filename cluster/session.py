@@ -15,6 +15,7 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import ray
 
@@ -57,7 +58,7 @@ def session(settings: Settings) -> Generator[None]:
     if settings.address:
         _check_reachable(settings.address)
         try:
-            ray.init(address=settings.address, log_to_driver=False, logging_level=logging.ERROR)
+            _init(address=settings.address)
         except (ConnectionError, ValueError, RuntimeError) as error:
             first = str(error).strip().splitlines()[0]
             raise SettingsError(f"--address {settings.address}: no Ray cluster answers there: {first}") from None
@@ -66,31 +67,36 @@ def session(settings: Settings) -> Generator[None]:
         finally:
             ray.shutdown()
         return
-    with _own_folder() as folder:
-        yield from _started(settings, folder)
-
-
-def _started(settings: Settings, folder: Path) -> Generator[None]:
-    """A Ray of our own, with its files in `folder`, until the generator is resumed."""
-    on_sigterm = signal.getsignal(signal.SIGTERM)
-    with _environment({**_QUIET, "RAY_AUTH_TOKEN": _TOKEN}):
+    with _own_folder() as folder, _environment({**_QUIET, "RAY_AUTH_TOKEN": _TOKEN}):
         try:
-            ray.init(
+            _init(
                 address="local",
                 num_cpus=cpus_here(),
                 num_gpus=0,
                 object_store_memory=settings.object_store,
                 include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
                 _temp_dir=str(folder),
                 _memory=settings.memory or int(memory_here() * _MEMORY_SHARE),
             )
-            if threading.current_thread() is threading.main_thread():
-                signal.signal(signal.SIGTERM, on_sigterm)  # Ray has put its own handler there, which aborts.
             yield
         finally:
             ray.shutdown()
+
+
+def _init(**options: Any) -> None:
+    """ray.init, after which SIGTERM is answered as before: Ray puts a handler there that exits."""
+    before = signal.getsignal(signal.SIGTERM)
+    stopped = False
+    try:
+        ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
+    except SystemExit:
+        stopped = True
+        raise
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
+        if stopped:
+            signal.raise_signal(signal.SIGTERM)
 
 
 def _check_reachable(address: str) -> None:

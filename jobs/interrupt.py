@@ -32,19 +32,20 @@ class Stop:
         self._deferred = False
 
     def on_signals(self) -> None:
-        """Let SIGINT and SIGTERM express the wish from now on; only in the main thread."""
-        for which in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(which, self._signalled)
+        """Let SIGINT, SIGTERM and SIGHUP express the wish from now on; only in the main thread."""
+        for which in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(which) is not signal.SIG_IGN:  # as under nohup, which asks to survive the terminal
+                signal.signal(which, self._signalled)
 
     @contextmanager
     def deferred(self) -> Generator[None]:
-        """Inside, a signal sets the flag only; afterwards the wish is raised as Interrupted."""
+        """Inside, a signal sets the flag only; afterwards the wish is raised as Interrupted, whatever it led to."""
         self._deferred = True
         try:
             yield
         finally:
             self._deferred = False
-        self.check()
+            self.check()
 
     def check(self) -> None:
         """Raise Interrupted if the wish is there."""
