@@ -28,7 +28,8 @@ from pipeline.deliver.exif import patched
 from pipeline.deliver.icc import SRGB
 from pipeline.deliver.tiff import encode_tiff
 from pipeline.photo import Image
-from pipeline.read.color import BadProfile, is_srgb
+from pipeline.read.color import is_srgb
+from pipeline.read.icc import BadProfile
 from pipeline.read.metadata import containers
 from pipeline.read.metadata.block import LIMIT
 from pipeline.read.metadata.containers import Segment

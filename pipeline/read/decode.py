@@ -11,7 +11,7 @@ from PIL import Image as Pil
 
 from pipeline.codes import Code, PhotoError
 from pipeline.photo import Header, Image
-from pipeline.read import color, formats
+from pipeline.read import color, formats, icc
 from pipeline.read.raw import RawSettings, apply_curve, decode_linear, raw_settings, upright
 
 
@@ -84,7 +84,7 @@ def _shrink(image: Image, size: tuple[int, int]) -> Image:
 
 def _to_srgb(pixels: formats.Stored, profile: formats.Profile) -> Image:
     if pixels.ndim == 2:
-        if profile.data is not None and color.profile_space(profile.data) == "GRAY":
+        if profile.data is not None and icc.profile_space(profile.data) == "GRAY":
             pixels = color.gray_to_srgb(pixels, profile.data)
             profile = formats.Profile(None)
         pixels = cast(Image, cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB))

@@ -18,7 +18,7 @@ from PIL import Image as Pil
 
 from pipeline.codes import Code, PhotoError
 from pipeline.photo import Header
-from pipeline.read import color
+from pipeline.read import color, icc
 from pipeline.read.metadata import exif
 from pipeline.read.raw import upright
 
@@ -59,13 +59,13 @@ def profile_of(info: dict[Any, Any], data: bytes, space: str) -> Profile:
         if space == "RGB" and isinstance(block, bytes) and b"R03" in block and data[:2] == b"\xff\xd8":
             directories = exif.read_directories(io.BytesIO(block.removeprefix(b"Exif\0\0")))
             if exif.text(directories.interop, 1) == "R03":
-                return Profile(color.ADOBE_RGB)
+                return Profile(icc.ADOBE_RGB)
         return Profile(None)
     try:
         # A grey picture may carry the RGB profile of the working space.
-        wanted = "RGB" if space == "GRAY" and color.profile_space(embedded) == "RGB" else space
+        wanted = "RGB" if space == "GRAY" and icc.profile_space(embedded) == "RGB" else space
         color.check_profile(embedded, wanted)
-    except color.BadProfile:
+    except icc.BadProfile:
         return Profile(None, broken=True)
     return Profile(embedded)
 

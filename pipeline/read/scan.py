@@ -17,73 +17,23 @@ from pipeline.photo import Header
 from pipeline.read.copies import without_copies
 from pipeline.read.metadata.header import read_header
 
-PICTURES = frozenset(
-    [
-        "jpg",
-        "jpeg",
-        "jpe",
-        "jfif",
-        "mpo",
-        "png",
-        "tif",
-        "tiff",
-        "webp",
-        "heic",
-        "heif",
-        "hif",
-        "avif",
-        "gif",
-        "bmp",
-        "psd",
-        "jxl",
-        "jp2",
-        "j2k",
-        "ppm",
-        "pgm",
-    ]
-)
+# fmt: off
+PICTURES = frozenset({
+    "jpg", "jpeg", "jpe", "jfif", "mpo", "png", "tif", "tiff", "webp", "heic", "heif", "hif", "avif", "gif", "bmp",
+    "psd", "jxl", "jp2", "j2k", "ppm", "pgm",
+})
 """Endings of picture files (lower case); those that cannot be decoded become failures, not silence."""
-RAWS = frozenset(
-    [
-        "3fr",
-        "ari",
-        "arw",
-        "bay",
-        "cap",
-        "cr2",
-        "cr3",
-        "crw",
-        "dcr",
-        "dcs",
-        "dng",
-        "erf",
-        "fff",
-        "gpr",
-        "iiq",
-        "k25",
-        "kdc",
-        "mdc",
-        "mef",
-        "mos",
-        "mrw",
-        "nef",
-        "nrw",
-        "orf",
-        "pef",
-        "ptx",
-        "pxn",
-        "r3d",
-        "raf",
-        "raw",
-        "rw2",
-        "rwl",
-        "rwz",
-        "sr2",
-        "srf",
-        "srw",
-        "x3f",
-    ]
-)
+RAWS = frozenset({
+    "3fr", "ari", "arw", "bay", "cap", "cr2", "cr3", "crw", "dcr", "dcs", "dng", "erf", "fff", "gpr", "iiq", "k25",
+    "kdc", "mdc", "mef", "mos", "mrw", "nef", "nrw", "orf", "pef", "ptx", "pxn", "r3d", "raf", "raw", "rw2", "rwl",
+    "rwz", "sr2", "srf", "srw", "x3f",
+})
+"""Endings of camera RAW files (lower case)."""
+_SIDECARS = frozenset({
+    "xmp", "dop", "thm", "pp3", "cos", "on1", "vrd", "arp", "xml", "aae", "json", "yaml", "yml", "txt", "csv",
+})
+_VIDEOS = frozenset({"mov", "mp4", "m4v", "avi", "mts", "m2ts", "mkv", "lrv"})
+# fmt: on
 _CAMERA_FOLDER = re.compile(
     r"dcim|raws?|jpe?gs?|\d{3}(?:canon|eos\w\w|msdcf|nikon|nd\w{3}|ncd\w\w|nz\w{3}|olymp|omsys|pentx|media|apple|andro"
     r"|_pana|_fuji|ricoh|gopro|hasbl|leica|sigma|phase|casio|kodak|sscam|photo|sharp)|\d{3}_\d{4}",
@@ -93,10 +43,6 @@ _DCF_FOLDER = re.compile(r"\d{3}\w{5}")
 """Any DCF folder name; only below DCIM, since an 8-digit listing number looks the same."""
 _SKIPPED_FOLDERS = frozenset({"@eadir", "__macosx", "lost+found", "$recycle.bin", "system volume information"})
 _SHAPES = 0.02
-_SIDECARS = frozenset(
-    ["xmp", "dop", "thm", "pp3", "cos", "on1", "vrd", "arp", "xml", "aae", "json", "yaml", "yml", "txt", "csv"]
-)
-_VIDEOS = frozenset(["mov", "mp4", "m4v", "avi", "mts", "m2ts", "mkv", "lrv"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ import rawpy
 from numpy.typing import NDArray
 
 from pipeline.photo import Header, Image
+from pipeline.read.color import to_linear
 from pipeline.read.decode import decode
 from pipeline.read.raw import upright
 
@@ -153,7 +154,7 @@ def stops_between(a: View, b: View, shift: tuple[int, int] = (0, 0)) -> float:
     h, w = a.luma.shape
     left = a.luma[max(0, dy) : h + min(0, dy), max(0, dx) : w + min(0, dx)]
     right = b.luma[max(0, -dy) : h + min(0, -dy), max(0, -dx) : w + min(0, -dx)]
-    x, y = _linear(left), _linear(right)
+    x, y = (to_linear(part.astype(np.float32) / np.float32(255)) for part in (left, right))
     # Cameras darken shadows beyond sRGB: the brighter the pixels, the truer their ratio.
     for floor in (64, 32, 16):
         usable = (left > floor) & (left < 245) & (right > floor) & (right < 245)
@@ -163,8 +164,3 @@ def stops_between(a: View, b: View, shift: tuple[int, int] = (0, 0)) -> float:
         if usable.mean() >= 0.01:
             return float(np.median(np.log2(y[usable] / x[usable])))
     return float(np.log2((y.mean() + 1e-4) / (x.mean() + 1e-4)))
-
-
-def _linear(luma: NDArray[np.uint8]) -> NDArray[np.float32]:
-    v = luma.astype(np.float32) / 255
-    return np.where(v <= 0.04045, v / 12.92, ((v + 0.055) / 1.055) ** 2.4).astype(np.float32)

@@ -59,7 +59,7 @@ def read_directories(file: BinaryIO, start: int = 0) -> Directories:
         directory = structure.directory(offset)
         tags, offset = _values(directory, structure.order), directory.link
         result.main.append(tags)
-        for child in map(int, numbers(tags, _SUB_DIRECTORIES)[:8]):
+        for child in (int(n) for n in numbers(tags, _SUB_DIRECTORIES)[:8] if isfinite(n)):
             if child not in seen:
                 seen.add(child)
                 result.sub.append(tags_at(child))

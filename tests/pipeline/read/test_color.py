@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from pipeline.read import color
+from pipeline.read import color, icc
 
 P3 = np.array([[0.51512, 0.29198, 0.1571], [0.2412, 0.69225, 0.06657], [-0.00105, 0.04189, 0.78407]])
 PROPHOTO = np.array([[0.79767, 0.13519, 0.03135], [0.28804, 0.71188, 0.00008], [0.0, 0.0, 0.82491]])
 PROFILES = {
-    "adobe": color.ADOBE_RGB,
-    "p3": color.write_matrix_profile(P3, 2.2),
-    "prophoto": color.write_matrix_profile(PROPHOTO, 1.8),
+    "adobe": icc.ADOBE_RGB,
+    "p3": icc.write_matrix_profile(P3, 2.2),
+    "prophoto": icc.write_matrix_profile(PROPHOTO, 1.8),
 }
 
 
@@ -100,7 +100,7 @@ def test_srgb_is_known_by_its_colours() -> None:
 
 
 def test_grey_follows_its_curve() -> None:
-    profile = bytearray(color.write_matrix_profile(P3, 1.0))
+    profile = bytearray(icc.write_matrix_profile(P3, 1.0))
     profile[16:20] = b"GRAY"
     profile = profile.replace(b"rTRC", b"kTRC")
     levels = np.arange(256, dtype=np.uint8)[None]
@@ -112,7 +112,7 @@ def test_grey_follows_its_curve() -> None:
 @given(st.binary(max_size=400))
 def test_broken_profiles_raise_bad_profile_only(data: bytes) -> None:
     for space in ("RGB", "GRAY", "CMYK"):
-        with pytest.raises(color.BadProfile):
+        with pytest.raises(icc.BadProfile):
             color.check_profile(data, space)
 
 
@@ -126,24 +126,24 @@ def test_damaged_profiles_convert_or_raise_bad_profile(damage: list[tuple[int, i
     for picture in (image, image.astype(np.uint8)):
         try:
             found = color.to_srgb(picture, bytes(profile))
-        except color.BadProfile:
+        except icc.BadProfile:
             continue
         assert found.shape == picture.shape
 
 
 def test_a_profile_for_another_space_does_not_fit() -> None:
-    with pytest.raises(color.BadProfile, match="RGB on a picture in GRAY"):
+    with pytest.raises(icc.BadProfile, match="RGB on a picture in GRAY"):
         color.check_profile(PROFILES["p3"], "GRAY")
 
 
 def test_our_adobe_rgb_agrees_with_a_published_compatible_profile(data: Path) -> None:
     published = (data / "ingest" / "ClayRGB1998_adobergb_compatible.icc").read_bytes()
     image = np.random.default_rng(5).integers(0, 256, (64, 64, 3), np.uint8)
-    found, expected = (color.to_srgb(image, p).astype(int) for p in (color.ADOBE_RGB, published))
+    found, expected = (color.to_srgb(image, p).astype(int) for p in (icc.ADOBE_RGB, published))
     assert np.abs(found - expected).max() <= 1
 
 
 def test_a_profile_that_littlecms_refuses_is_bad(data: Path) -> None:
     profile = (data / "ingest" / "invalid_illuminant.icc").read_bytes()
-    with pytest.raises(color.BadProfile, match="LittleCMS"):
+    with pytest.raises(icc.BadProfile, match="LittleCMS"):
         color.check_profile(profile, "RGB")

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pipeline.codes import Code, PhotoError
-from pipeline.read import color
+from pipeline.read import color, icc
 from pipeline.read.decode import decode, decode_warnings
 from pipeline.read.metadata.header import read_header
 from pipeline.read.raw import upright
 
-P3 = color.write_matrix_profile(
+P3 = icc.write_matrix_profile(
     np.array([[0.51512, 0.29198, 0.1571], [0.2412, 0.69225, 0.06657], [-0.00105, 0.04189, 0.78407]]), 2.2
 )
 # Decoded without an error though their makers meant trouble (outside the pixels, or pixels that are merely odd).
@@ -173,7 +173,7 @@ def test_adobe_rgb_is_known_from_exif_alone(tmp_path: Path) -> None:
     exif.get_ifd(34665)[40965] = {1: "R03"}
     path = tmp_path / "_MG_0001.jpg"
     Image.fromarray(picture()).save(path, quality=97, subsampling=0, exif=exif)
-    expected = color.to_srgb(np.asarray(Image.open(path)), color.ADOBE_RGB)
+    expected = color.to_srgb(np.asarray(Image.open(path)), icc.ADOBE_RGB)
     np.testing.assert_array_equal(load(path), expected)
 
 

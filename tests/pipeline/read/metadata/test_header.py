@@ -147,6 +147,16 @@ def test_a_tiff_whose_strips_lie_beyond_the_end_is_truncated(tmp_path: Path) -> 
     assert code_of(path) is Code.TRUNCATED
 
 
+def test_a_pointer_that_is_no_number_is_passed_over(tmp_path: Path) -> None:
+    """SubIFDs as a RATIONAL 1/0."""
+    entries = ((256, 3, 1, 5), (257, 3, 1, 4), (258, 3, 1, 8), (330, 5, 1, 62))
+    table = b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    data = b"II*\0\x08\0\0\0" + struct.pack("<H", len(entries)) + table + bytes(4) + struct.pack("<II", 1, 0)
+    (tmp_path / "a.tif").write_bytes(data)
+    header = read_header(tmp_path / "a.tif")
+    assert (header.width, header.height) == (5, 4)
+
+
 def test_fill_bytes_before_a_marker_are_skipped(tmp_path: Path) -> None:
     path = jpeg(tmp_path / "a.jpg")
     data = path.read_bytes()
