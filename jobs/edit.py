@@ -9,8 +9,8 @@ from __future__ import annotations
 import secrets
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -101,14 +101,16 @@ def edit(job: Job, settings: Settings, watcher: Watcher | None = None, stop: Sto
         known = begin_again(tasks, ledger, job, folder=folder)
         if known:
             watcher.note(f"{len(known)} of {len(tasks)} photos are already done")
-        for result in _developed([t for t in tasks if t.shot.id not in known], job, settings, watcher, stop):
-            ledger.record(result, fingerprint)
-            known[result.id] = result
+        rest = [t for t in tasks if t.shot.id not in known]
+        with closing(_developed(rest, job, settings, watcher, stop)) as results:
+            for result in results:
+                ledger.record(result, fingerprint)
+                known[result.id] = result
         ledger.end(run, time.monotonic() - started)
-        results = [known[t.shot.id] for t in tasks] + refused
-        summary = summarise(results, job.recipe, run=run, seconds=ledger.seconds(fingerprint))
+        photos = [known[t.shot.id] for t in tasks] + refused
+        summary = summarise(photos, job.recipe, run=run, seconds=ledger.seconds(fingerprint))
         write_json(job.destination / "summary.json", summary)
-        leave_only(results, ledger, job.destination, folder=folder)
+        leave_only(photos, ledger, job.destination, folder=folder)
         write_report(job.destination, summary, {t.shot.id: t.shot for t in tasks}, threads=cpus_here())
     return summary
 
@@ -195,7 +197,7 @@ def numbered(found: Found) -> list[Task]:
     return tasks
 
 
-def _developed(tasks: Sequence[Task], job: Job, settings: Settings, watcher: Watcher, stop: Stop) -> Iterator[Result]:
+def _developed(tasks: Sequence[Task], job: Job, settings: Settings, watcher: Watcher, stop: Stop) -> Generator[Result]:
     """Each task's result exactly once, as it comes."""
     if not tasks:
         return
@@ -203,7 +205,7 @@ def _developed(tasks: Sequence[Task], job: Job, settings: Settings, watcher: Wat
     work = {i: predicted_seconds(shot) for i, shot in shots.items()}
     watcher.start(len(tasks), sum(work.values()))
     try:
-        with stop.deferred(), session(settings):
+        with stop.deferred(), session(settings), stop.at_end():
             for made in watched(_rounds(tasks, job, settings, watcher, stop), stop):
                 result = unless_changed(made, shots[made.id], job.source)
                 if result.status != "delivered":
@@ -241,7 +243,7 @@ def _rounds(tasks: Sequence[Task], job: Job, settings: Settings, watcher: Watche
         for result in stream(list(rest.values()), job.recipe, job.destination, pool, one_per_block=again):
             if rest.pop(result.id, None):
                 yield result
-        if not rest or stop.requested:  # a stop ends the stream early too
+        if not rest or stop.requested or stop.ended:  # then the stream has ended early
             return
         watcher.note(f"{len(rest)} photos were lost with their workers and are run again")
     yield from alone(list(rest.values()), job.recipe, job.destination, pool)

@@ -25,10 +25,11 @@ class Interrupted(Exception):
 
 
 class Stop:
-    """A wish to stop, by a signal or by whoever sets `requested`."""
+    """A wish to stop, by a signal or by whoever sets `requested`, and whether the work has ended without one."""
 
     def __init__(self) -> None:
         self.requested = False
+        self.ended = False
         self._deferred = False
 
     def on_signals(self) -> None:
@@ -46,6 +47,14 @@ class Stop:
         finally:
             self._deferred = False
             self.check()
+
+    @contextmanager
+    def at_end(self) -> Generator[None]:
+        """Note in `ended`, for other threads, that the block is left, whether all is done or something failed."""
+        try:
+            yield
+        finally:
+            self.ended = True
 
     def check(self) -> None:
         """Raise Interrupted if the wish is there."""
