@@ -5,7 +5,8 @@
    ladder, once or several times in the same order. No picture is looked at.
 3. Everything else is compared as small pictures (views.py), near in time where times are known, else all with all.
    Frames of one view are then split into sets where an exposure comes again or a pause stands out, by the cheapest
-   partition (ladder.cost). Exposure values come from EXIF or, without it, are measured.
+   partition (ladder.cost), or without times, where names do not tell the order, by the camera's place. Exposure
+   values come from EXIF or, without it, are measured.
 4. A set below MIN_CONFIDENCE is taken apart and its files are flagged AMBIGUOUS: a wrong merge is worse than none.
 5. What stands beside a set and is of its view goes to its left_out (fired with flash), or stays apart and is flagged
    AMBIGUOUS with the set (turned by 90 degrees: an orientation tag was lost).
@@ -136,6 +137,9 @@ def _judge(pictures: Pictures, part: Sequence[int], look: Look) -> list[Group]:
     confidence = ladder.certainty(values, files) * 0.8**unsure
     confidence *= 0.6 + 0.4 * float(np.clip((weakest - 0.4) / 0.4, 0, 1))
     words = f"their pictures agree (weakest {weakest:.2f})" + (f", {unsure} not comparable" if unsure else "")
+    if not pictures.guessed.isdisjoint(part):
+        confidence *= MIN_CONFIDENCE
+        words += ", but exposures come again and neither names nor pictures tell the sets"
     whole = _finish(files, values, look, decided=words, confidence=confidence, measured=measured)
     if confidence >= MIN_CONFIDENCE:
         return [whole]

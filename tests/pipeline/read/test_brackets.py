@@ -34,12 +34,15 @@ def untimed(name: str) -> Header:
 
 
 @lru_cache
-def room(seed: int, ev: float = 0.0, noise: int = 0, lamp: bool = False) -> View:
-    """The view of a made-up room: boxes of random brightness, exposed by `ev`; the same bright lamp in any room."""
+def room(seed: int, ev: float = 0.0, noise: int = 0, lamp: bool = False, step: int = 0) -> View:
+    """The view of a made-up room: boxes of random brightness, exposed by `ev`; the same bright lamp in any room.
+
+    step: how far the camera moved aside; near boxes (every third) shift by that many of 240 pixels, others less.
+    """
     rng = np.random.default_rng(seed)
     linear = np.full((160, 240, 3), 0.2, np.float32)
-    for _ in range(60):
-        x, y = rng.integers(0, 220), rng.integers(0, 140)
+    for n in range(60):
+        x, y = rng.integers(0, 220) + step // (1 + n % 3), rng.integers(0, 140)
         w, h = rng.integers(10, 60, 2)
         linear[y : y + h, x : x + w] = 2.0 ** rng.uniform(-6, 0)
     if lamp:
@@ -218,6 +221,32 @@ def test_without_exif_pictures_decide_and_exposure_values_are_measured() -> None
     for g in found:
         assert g.exposure_values == pytest.approx((-2, 0, 2), abs=0.35)
         assert "measured" in g.reason
+
+
+# Two brackets of one room without EXIF, by name: frames 0-2 and 3-5.
+UNTIMED_TWICE = dict(enumerate((0, -2, 2, 0, -2, 2)))
+SHUFFLED = "ebdafc"
+
+
+def test_two_brackets_from_places_a_step_apart_are_told_apart_whatever_their_names() -> None:
+    views = {f"{SHUFFLED[n]}.jpg": room(3, ev, n, step=6 * (n > 2)) for n, ev in UNTIMED_TWICE.items()}
+    found = group([untimed(n) for n in SHUFFLED], Album(views))
+    assert sorted(names(found)) == [["b", "e", "d"], ["f", "a", "c"]]
+    assert not any(g.warnings for g in found)
+
+
+def test_two_brackets_from_one_place_are_told_apart_by_the_order_of_their_names() -> None:
+    views = {f"{'abcdef'[n]}.jpg": room(3, ev, n) for n, ev in UNTIMED_TWICE.items()}
+    found = group([untimed(n) for n in "abcdef"], Album(views))
+    assert sorted(names(found)) == [["b", "a", "c"], ["e", "d", "f"]]
+    assert not any(g.warnings for g in found)
+
+
+def test_two_brackets_from_one_place_in_no_order_are_kept_apart_and_flagged() -> None:
+    views = {f"{SHUFFLED[n]}.jpg": room(3, ev, n) for n, ev in UNTIMED_TWICE.items()}
+    found = group([untimed(n) for n in SHUFFLED], Album(views))
+    assert [(len(g.files), g.warnings) for g in found] == [(1, ("AMBIGUOUS",))] * 6
+    assert "exposures come again" in found[0].reason
 
 
 def test_one_mistaken_link_does_not_unite_two_rooms() -> None:
