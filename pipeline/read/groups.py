@@ -37,8 +37,7 @@ _HEADER = """\
 # What stands under ignored is for your information only.
 """
 _SHOWN = 8
-
-
+"""File names in a message, at most."""
 SKIPPED = "skipped in the groups file"
 """Why a photo that the user does not want is ignored."""
 
@@ -149,7 +148,7 @@ def check(given: Groups, path: Path, present: Mapping[str, Collection[str]], unr
     _refuse(path, "in SOURCE but not in the file (list it under files or skipped)", listing_of.keys() - counts.keys())
 
 
-def _refuse(path: Path, what: str, files: Collection[str] | Any) -> None:
+def _refuse(path: Path, what: str, files: Iterable[str]) -> None:
     names = sorted(files)
     if names:
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""

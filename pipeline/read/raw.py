@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pipeline.codes import Code, PhotoError
 from pipeline.photo import Header, Image
 from pipeline.read.color import from_linear, to_linear
-from pipeline.read.metadata.header import raw_crop
+from pipeline.read.metadata.header import libraw_reason, raw_crop
 
 KNOTS = np.arange(-12.0, 1.0)
 """Where a base curve is given: log2 of linear light, 0 being saturation of the sensor."""
@@ -170,9 +170,9 @@ def _opened(header: Header) -> Generator[rawpy.RawPy]:
         code: dict[type[Exception], Code]
         code = {rawpy.LibRawIOError: Code.TRUNCATED, rawpy.LibRawFileUnsupportedError: Code.RAW_UNSUPPORTED}
         code |= {rawpy.LibRawNotImplementedError: Code.RAW_UNSUPPORTED, rawpy.LibRawUnsufficientMemoryError: Code.OOM}
-        reason = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
         camera = f"{header.make} {header.model}".strip() or "unknown camera"
-        raise PhotoError(code.get(type(error), Code.UNREADABLE), f"{header.path}: RAW of {camera}: {reason}") from None
+        message = f"{header.path}: RAW of {camera}: {libraw_reason(error)}"
+        raise PhotoError(code.get(type(error), Code.UNREADABLE), message) from None
     except OSError as error:
         raise PhotoError(Code.UNREADABLE, f"{header.path}: {error.strerror or error}") from None
 

@@ -29,6 +29,7 @@ _OTHER_KINDS = {
     b"\xff\x0a": "JPEG XL",
     b"\0\0\0\x0cjP  ": "JPEG 2000",
 }
+_COMPRESSIONS = {1: "uncompressed", 6: "JPEG", 7: "lossless JPEG", 9: "VC-5", 34892: "lossy JPEG", 52546: "JPEG XL"}
 _FLIPS = (1, 2, 4, 3, 5, 8, 6, 7)
 """EXIF orientation of LibRaw's flip, a bit field: 1 mirrors columns, 2 mirrors rows, 4 transposes."""
 
@@ -261,9 +262,6 @@ def _raw_exif(file: BinaryIO, path: Path) -> exif.Directories:
     return exif.read_directories(file)
 
 
-_COMPRESSIONS = {1: "uncompressed", 6: "JPEG", 7: "lossless JPEG", 9: "VC-5", 34892: "lossy JPEG", 52546: "JPEG XL"}
-
-
 def _raw_end(file: BinaryIO, size: int) -> int:
     """Where the pixels of a RAF, CR3 or CRW file end by its own account; LibRaw fills what is missing with zeros."""
     file.seek(0)
@@ -289,8 +287,12 @@ def _describe_raw(directories: exif.Directories, fields: dict[str, Any], error: 
     frames = [t for t in directories.all if exif.number(t, 262) in (_CFA, _LINEAR_RAW)]
     code = int(exif.number(frames[0], 259) or 0) if frames else 0
     compression = f"compression {code} ({_COMPRESSIONS.get(code, 'unknown')})" if code else "unknown compression"
-    reason = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
-    return f"RAW of {camera}, {compression}: {reason}"
+    return f"RAW of {camera}, {compression}: {libraw_reason(error)}"
+
+
+def libraw_reason(error: Exception) -> str:
+    """What LibRaw said, which rawpy hands on as bytes."""
+    return error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
 
 
 _READERS = {"jpeg": _jpeg, "png": _png, "webp": _webp, "tiff": _tiff, "raw": _raw}
