@@ -73,7 +73,10 @@ class Ledger:
             _Base.metadata.create_all(self._engine)
         except DatabaseError as error:
             self._engine.dispose()
-            raise SettingsError(f"ledger {url}: cannot be opened: {error.orig}") from None
+            raise SettingsError(
+                f"ledger {url}: cannot be opened: {error.orig}; if it is damaged, delete it: "
+                "finished photos are known by their records in DEST/plans, too"
+            ) from None
         self._session = Session(self._engine)
 
     @classmethod

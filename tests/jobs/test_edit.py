@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,18 +34,15 @@ def _edit(*arguments: object, cpus: set[int] | None = None, temp: Path) -> subpr
     )
 
 
-def _processes(marker: str) -> list[str]:
-    """Command lines of living processes that carry `marker` in command or environment."""
+def _processes(folder: Path) -> list[str]:
+    """Titles of living processes with an open file below a folder: Ray's overwrite their command and environment."""
     found: list[str] = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit() and int(folder.name) != os.getpid():
-            try:
-                texts = [(folder / name).read_bytes() for name in ("cmdline", "environ")]
-                state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
-            except OSError:
-                continue
-            if state != "Z" and any(marker.encode() in t for t in texts):
-                found.append(texts[0].replace(b"\0", b" ").decode(errors="replace"))
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if any(folder in f.readlink().parents for f in (process / "fd").iterdir()):
+                found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+        except OSError:
+            continue
     return found
 
 
@@ -94,7 +90,7 @@ def test_a_job_delivers_the_good_names_the_bad_and_resumes(photo: Any, tmp_path:
     assert "Traceback" not in first.stderr
     assert "IMG_9" in (dest / "report" / "index.html").read_text()
     assert (dest / "groups.yaml").is_file()
-    assert _processes(str(temp)) == []
+    assert _processes(temp) == []
     assert list(temp.iterdir()) == []
 
     # A second run has nothing to do and changes no picture.
@@ -123,12 +119,8 @@ def test_a_job_delivers_the_good_names_the_bad_and_resumes(photo: Any, tmp_path:
     assert not (dest / "quarantine").exists()
 
 
-@pytest.mark.slow
-def test_an_interrupted_job_leaves_with_130_no_process_and_goes_on(photo: Any, tmp_path: Path, temp: Path) -> None:
-    source, dest = tmp_path / "in", tmp_path / "out"
-    for n in range(8):
-        photo(f"in/villa/IMG_{n:02}.jpg", seed=n, size=(900, 600))
-
+def _stopped(source: Path, dest: Path, how: signal.Signals, temp: Path) -> tuple[int, str]:
+    """Start a job, send it a signal after its first photo; its exit code and what it said."""
     running = subprocess.Popen(
         [*_COMMAND, "edit", str(source), str(dest), "--workers", "1"],
         stdout=subprocess.PIPE,
@@ -143,19 +135,35 @@ def test_an_interrupted_job_leaves_with_130_no_process_and_goes_on(photo: Any, t
         said += line
         if line.startswith("[1/"):
             break
-    os.killpg(running.pid, signal.SIGINT)
+    assert _processes(temp)
+    running.send_signal(how)
     said += running.communicate(timeout=120)[1]
+    return running.returncode, said
 
-    assert running.returncode == 130, said
-    assert "run the same command again" in said
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_stopped_job_goes_on_and_leaves_nothing_behind(
+    photo: Any, tmp_path: Path, temp: Path, how: signal.Signals
+) -> None:
+    source, dest = tmp_path / "in", tmp_path / "out"
+    for n in range(5):
+        photo(f"in/villa/IMG_{n:02}.jpg", seed=n, size=(900, 600))
+
+    code, said = _stopped(source, dest, how, temp)
+
+    assert code == (-signal.SIGKILL if how == signal.SIGKILL else 130), said
     assert "Traceback" not in said
-    deadline = time.monotonic() + 20
-    while _processes(str(temp)) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert _processes(str(temp)) == []
-    assert list(temp.iterdir()) == []
+    if how != signal.SIGKILL:
+        assert "run the same command again" in said
+        assert _processes(temp) == []
+        assert list(temp.iterdir()) == []
 
+    # A killed job cannot clear up behind it: the next one does.
     again = _edit(source, dest, temp=temp)
     assert again.returncode == 0, again.stderr
-    assert re.search(r"^\d+ of 8 photos are already done", again.stderr, re.MULTILINE)
+    assert re.search(r"^\d+ of 5 photos are already done", again.stderr, re.MULTILINE)
     _check_invariants(json.loads((dest / "summary.json").read_text()), dest)
+    assert _processes(temp) == []
+    assert list(temp.iterdir()) == []
+    assert [p for p in dest.rglob(".*") if p.is_file()] == []

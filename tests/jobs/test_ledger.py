@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from jobs.ledger import Ledger
-from pipeline.codes import SettingsError
+from pipeline.codes import Code, PhotoError, SettingsError
 from pipeline.photo import Result
 
 
@@ -66,3 +68,14 @@ def test_files_are_noted_per_destination_until_they_are_replaced(tmp_path: Path)
         ledger.set_files("a", ["delivered/4.jpg"])
         assert ledger.files("a") == {"delivered/4.jpg"}
         assert ledger.files("b") == {"delivered/1.jpg"}
+
+
+def test_a_ledger_that_can_no_longer_be_written_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with Ledger.at(path) as ledger:
+        ledger.record(_result("a"), "recipe")
+        with sqlite3.connect(path) as other:
+            other.execute("drop table photos")
+        with pytest.raises(PhotoError, match=re.escape(str(path))) as caught:
+            ledger.record(_result("b"), "recipe")
+        assert caught.value.code is Code.WRITE_FAILED

@@ -14,12 +14,13 @@ import pytest
 
 import jobs.edit
 from cluster.settings import Settings
-from jobs.edit import Job, begin_again, leave_only, numbered, survey
+from jobs.destination import stands
+from jobs.edit import Job, begin_again, leave_only, numbered, survey, unless_changed
 from jobs.interrupt import Interrupted, Stop
 from jobs.ledger import Ledger
 from jobs.outputs import check_unique, planned, remove_stale
 from jobs.progress import Silence
-from pipeline.codes import Code, SettingsError
+from pipeline.codes import Code, Failure, PhotoError, SettingsError
 from pipeline.deliver.outcome import digest_of
 from pipeline.deliver.profiles import deliver
 from pipeline.photo import Result, Shot
@@ -228,6 +229,24 @@ def test_two_photos_for_one_file_are_refused_and_named() -> None:
         check_unique([_task("A", 1), _task("a", 2)], Recipe())
     with pytest.raises(SettingsError, match=r"deliver\.web\.name"):
         check_unique([_task("A", 1), _task("B", 1)], WEB)
+
+
+@pytest.mark.parametrize("change", ["none", "gone", "other"])
+def test_a_photo_that_vanished_under_the_work_is_tried_again_by_the_next_run(photo: Any, job: Job, change: str) -> None:
+    path = photo("in/villa/a.jpg")
+    (task,) = numbered(survey(job.source, job.recipe))
+    broken = Result.quarantined(task.shot, Failure.of(PhotoError(Code.UNREADABLE, f"{path}: cannot be decoded")))
+    if change == "gone":
+        path.unlink()
+    elif change == "other":
+        photo("in/villa/a.jpg", seed=1)
+
+    result = unless_changed(broken, task.shot, job.source)
+
+    assert result.status == "quarantined"
+    assert result.code == (Code.UNREADABLE if change == "none" else Code.SOURCE_CHANGED).name
+    assert str(path) in result.failure["message"]
+    assert stands(result, job.destination) is (change == "none")
 
 
 @pytest.mark.parametrize("stopped", [False, True])
