@@ -10,7 +10,6 @@ results[0].save("garden_room.jpg")        # as the command line writes it
 
 from __future__ import annotations
 
-import base64
 import logging
 import os
 from collections.abc import Iterable
@@ -20,12 +19,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
 from pipeline.codes import Code, Failure, PhotoError, SettingsError
-from pipeline.deliver.encode import encode_jpeg, to_depth
+from pipeline.deliver.figure import figure
 from pipeline.deliver.outcome import Finished, deliver_picture, refusal
 from pipeline.develop import Surveyed, coded, finish, plan, survey
 from pipeline.photo import FloatImage, Image, Shot
@@ -38,7 +33,6 @@ from pipeline.recipe import Recipe
 PathLike = str | os.PathLike[str]
 
 _log = logging.getLogger(__name__)
-_LONG_SIDE = 1024
 _FORMATS = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".tif": "tiff", ".tiff": "tiff"}
 _FIGURES = ("structure_worst", "edges_worst", "colour_worst")
 
@@ -250,45 +244,14 @@ def _summary(edited: Edited) -> str:
     return ", ".join([edited.status, exposures, f"strength {edited.strength:g}", *edited.warnings])
 
 
-_STYLE = """
-.sunroom { margin: 0; max-width: 1024px; font: 14px/1.5 system-ui, sans-serif; }
-.sunroom div { position: relative; overflow: hidden; --x: 50%; }
-.sunroom img { display: block; width: 100%; height: auto; margin: 0; }
-.sunroom img + img { position: absolute; inset: 0; height: 100%; clip-path: inset(0 calc(100% - var(--x)) 0 0); }
-.sunroom div::after { content: ""; position: absolute; inset: 0 auto 0 var(--x); width: 2px; margin-left: -1px;
-  background: #fff; box-shadow: 0 0 0 1px rgb(0 0 0 / .2); pointer-events: none; }
-.sunroom i { position: absolute; bottom: 8px; padding: 0 8px; background: rgb(255 255 255 / .85); color: #222;
-  font: 12px/1.6 system-ui, sans-serif; pointer-events: none; }
-.sunroom input { position: absolute; inset: 0; width: 100%; height: 100%; margin: 0; opacity: 0; cursor: ew-resize; }
-"""
-
-
 def _figure(edited: Edited) -> str:
-    caption = f"<figcaption><b>{escape(_title(edited))}</b> {escape(_summary(edited))}{_judged(edited)}</figcaption>"
+    caption = f"{escape(_summary(edited))}{_judged(edited)}"
     if edited.before is None or edited.after is None:
-        return f'<figure class="sunroom">{caption}</figure>'
-    move = "this.parentNode.style.setProperty('--x', this.value + '%')"
-    name = escape(_title(edited), quote=True)
-    return (
-        f'<figure class="sunroom"><style>{_STYLE}</style><div>'
-        f'<img src="{_inline(edited.after)}" alt="{name}, after">'
-        f'<img src="{_inline(edited.before)}" alt="{name}, before">'
-        '<i style="left: 8px">before</i><i style="right: 8px">after</i>'
-        f'<input type="range" min="0" max="100" value="50" oninput="{move}" aria-label="{name}: share shown as before">'
-        f"</div>{caption}</figure>"
-    )
+        return figure(_title(edited), caption)
+    return figure(_title(edited), caption, pictures=(edited.before, edited.after))
 
 
 def _judged(edited: Edited) -> str:
     """The figures that the recipe's limits judge."""
     shown = [f"{name.replace('_', ' ')} {edited.qc[name]:.3f}" for name in _FIGURES if name in edited.qc]
     return f"<br>{escape(', '.join(shown))}" if shown else ""
-
-
-def _inline(image: Image) -> str:
-    """A JPEG of at most 1024 pixels (area averaging) as a data URL."""
-    scale = min(1.0, _LONG_SIDE / max(image.shape[:2]))
-    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    eight = cast(NDArray[np.uint8], to_depth(image, 8))
-    small = cast(NDArray[np.uint8], cv2.resize(eight, size, interpolation=cv2.INTER_AREA))
-    return "data:image/jpeg;base64," + base64.b64encode(encode_jpeg(small, quality=85)).decode("ascii")
