@@ -19,15 +19,13 @@ import typer
 from jobs.interrupt import Interrupted, Stop
 from jobs.terminal import Fault, own_streams
 from pipeline.codes import PhotoError, SettingsError
+from pipeline.deliver.xmp import software
 from pipeline.recipe import Recipe, recipe_names
 
 DELIVERED, OUR_FAULT, WRONG_USAGE, QUARANTINED, INTERRUPTED = 0, 1, 2, 3, 130
 
 app = typer.Typer(
     name="sunroom",
-    help="Edit real-estate photos: bracketed exposures in, listing-ready pictures out, and proof that nothing was "
-    "invented.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -42,9 +40,32 @@ Sets = Annotated[
     list[str] | None,
     typer.Option("--set", "-s", metavar="PANEL.OPTION=VALUE", help="One setting of the recipe; may be repeated."),
 ]
-Groups = Annotated[Path | None, typer.Option("--groups", help="A corrected groups.yaml, used as it is.")]
-Depth = Annotated[int, typer.Option("--listing-depth", min=1, max=16, help="Levels of folders that make a listing.")]
+Groups = Annotated[
+    Path | None,
+    typer.Option(
+        "--groups", help="A groups.yaml of an earlier run, corrected by hand: these sets are taken as they are."
+    ),
+]
+Depth = Annotated[
+    int, typer.Option("--listing-depth", min=1, max=16, help="Levels of folders below SOURCE that make a listing.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, to stdout.")]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(software())
+        raise typer.Exit
+
+
+@app.callback(no_args_is_help=True)
+def sunroom(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Edit real-estate photos: bracketed exposures in, listing-ready pictures out, and a check of every one."""
 
 
 @app.command()
@@ -59,13 +80,18 @@ def edit(
     groups: Groups = None,
     listing_depth: Depth = 1,
     workers: Annotated[int | None, typer.Option(min=1, help="Photos in work at once; default: one per CPU.")] = None,
-    address: Annotated[str | None, typer.Option(help="A running Ray cluster; default: one is started here.")] = None,
-    update: Annotated[bool, typer.Option("--update", help="Go on in a DEST made with other settings.")] = False,
+    address: Annotated[
+        str | None, typer.Option(help="host:port of a running Ray cluster; default: Ray is started here for the job.")
+    ] = None,
+    update: Annotated[
+        bool, typer.Option("--update", help="Go on in a DEST made with other settings, or from another SOURCE.")
+    ] = False,
 ) -> None:
     """Edit all photos of SOURCE into DEST. Run it again to go on after an interruption; what is done is kept.
 
     DEST holds delivered/, quarantine/ (what could not be done, and why), report/index.html, summary.json, plans/,
-    groups.yaml and ledger.sqlite. A delivered picture that was deleted is made again by the next run.
+    groups.yaml and ledger.sqlite. A delivered picture that was deleted or damaged is made again by the next run; those
+    of photos that are no longer in SOURCE are removed.
     """
     with _exit_codes():
         from cluster.settings import Settings
@@ -94,7 +120,10 @@ def plan(
     groups: Groups = None,
     listing_depth: Depth = 1,
 ) -> None:
-    """Show what `edit` would do: which files belong together and why, and how long it will take. Writes nothing."""
+    """Show what `edit` would do, and write nothing.
+
+    Which files belong together and why, what is unreadable, and how long it will take on this machine.
+    """
     with _exit_codes():
         from jobs import plan as job
 
@@ -114,7 +143,10 @@ def qc(
     set_: Sets = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check an edit against its source, whoever made it: structure, colour, edges. Exit code 3 if it went too far."""
+    """Check an edit against its source, whoever made it.
+
+    Structure, colour and edges are compared; the recipe's panel check holds the limits. Exit code 3 if one is broken.
+    """
     with _exit_codes():
         from jobs import qc as job
 
@@ -128,7 +160,10 @@ def qc(
 
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
-    """Look for what is missing or odd on this machine. Exit code 1 if photos cannot be edited here."""
+    """Look for what is missing or odd on this machine.
+
+    Exit code 1 if photos cannot be edited here.
+    """
     with _exit_codes():
         from jobs import doctor as job
 
@@ -143,15 +178,16 @@ def doctor(as_json: AsJson = False) -> None:
 
 @app.command("recipe")
 def show_recipe(
-    name: Annotated[
-        str, typer.Argument(metavar="[NAME]", help="Name of a shipped recipe, or a YAML file.")
-    ] = "default",
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a shipped recipe, or a YAML file.")] = "default",
     *,
     set_: Sets = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of the form instead.")] = False,
     list_: Annotated[bool, typer.Option("--list", help="Print the names of the shipped recipes instead.")] = False,
 ) -> None:
-    """Print a recipe: every setting and its value, as a YAML form to save, change and pass to --recipe."""
+    """Print a recipe: every setting and its value.
+
+    It is a YAML form to save, change and pass to --recipe.
+    """
     with _exit_codes():
         if list_:
             print("\n".join(recipe_names()))

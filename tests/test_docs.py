@@ -13,6 +13,7 @@ import typer.main
 import yaml
 from PIL import Image
 
+from cluster.settings import Settings
 from jobs.cli import DELIVERED, INTERRUPTED, OUR_FAULT, QUARANTINED, WRONG_USAGE, app
 from pipeline import edit
 from pipeline.codes import Code, SettingsError
@@ -50,15 +51,30 @@ def test_every_command_is_shown_with_its_arguments() -> None:
     shown = section("The command")
 
     for name, command in COMMANDS.items():
-        arguments = [p.metavar or "" for p in command.params if p.param_type_name == "argument"]
+        given = [p for p in command.params if p.param_type_name == "argument"]
+        arguments = [str(p.metavar) if p.required else f"[{p.metavar}]" for p in given]
         assert re.search(rf"^sunroom {' '.join([name, *map(re.escape, arguments)])}  ", shown, re.MULTILINE), name
 
 
 def test_every_option_that_the_readme_names_exists() -> None:
-    known = {option for command in COMMANDS.values() for p in command.params for option in p.opts} | {"--help"}
+    group = typer.main.get_group(app)
+    known = {option for command in (group, *COMMANDS.values()) for p in command.params for option in p.opts}
+    known.add("--help")
 
     for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", README):
         assert option in known, option
+
+
+def test_every_option_of_edit_is_explained() -> None:
+    shown = {row[0].strip("`").split()[0] for row in rows(section("edit").split("DEST holds")[0])}
+
+    assert shown == {p.opts[0] for p in COMMANDS["edit"].params if p.param_type_name == "option"}
+
+
+def test_every_variable_is_explained() -> None:
+    shown = [row[0].strip("`") for row in rows(section("Environment"))]
+
+    assert sorted(shown) == sorted([*(f"SUNROOM_{name.upper()}" for name in Settings.model_fields), "TMPDIR"])
 
 
 def test_exit_codes_are_those_of_the_command() -> None:
@@ -110,7 +126,7 @@ def test_settings_named_in_the_readme_exist() -> None:
     for setting in re.findall(r"--set ([a-z_.]+=\S+?)`?[\s`]", README):
         if not setting.startswith("panel."):
             key, value = setting.split("=")
-            Recipe.load(overrides={key: value})
+            Recipe.load(overrides={"deliver.web.enabled": "true", key: value})
     form = Recipe().model_dump()
     for panel, option in re.findall(rf"`({'|'.join(PANELS)})\.(\w+)`", README):
         assert option in form[panel], f"{panel}.{option}"
