@@ -254,7 +254,8 @@ def _rolled_off(base: Array, knee: float) -> Array:
     """Levels above the knee rolled off towards the local white, which becomes 255; identity where none exceeds it."""
     height, width = base.shape[:2]
     scale = 256 / max(height, width)
-    coarse = cv2.resize(base.max(axis=2), None, fx=min(scale, 1), fy=min(scale, 1), interpolation=cv2.INTER_AREA)
+    highest = cv2.max(cv2.max(base[..., 0], base[..., 1]), base[..., 2])
+    coarse = cv2.resize(highest, None, fx=min(scale, 1), fy=min(scale, 1), interpolation=cv2.INTER_AREA)
     white = cv2.GaussianBlur(cv2.dilate(coarse, np.ones((9, 9), np.uint8)), (0, 0), 5)
     m = (np.maximum(white, 255) - knee) / (255 - knee)
     inverse = cv2.resize((1 / (m * m)).astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)

@@ -92,11 +92,17 @@ def pair_of(first: NDArray[np.uint8], second: NDArray[np.uint8], transform: NDAr
     both = cv2.bitwise_and(_exposed(first), _moved(_exposed(second), matrix, (w, h), cv2.INTER_NEAREST))
     both = cv2.erode(both, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
     mask = both.astype(np.float32)
-    share = cv2.blur(mask, _WINDOW) + 1e-6
-    a, clear_a = _structure(_LUT[first], mask, share)
-    b, clear_b = _structure(_moved(_LUT[second], matrix, (w, h), cv2.INTER_CUBIC), mask, share)
+    per_pixel = 1 / (cv2.blur(mask, _WINDOW) + 1e-6)
+    a, weight = _structure(_logarithm(first), mask, per_pixel)
+    b, clear = _structure(_moved(_logarithm(second), matrix, (w, h), cv2.INTER_CUBIC), mask, per_pixel)
     inner = cv2.erode(both, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    return Pair(a, b, clear_a * clear_b * inner)
+    weight *= clear
+    weight *= inner
+    return Pair(a, b, weight)
+
+
+def _logarithm(green: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return cv2.LUT(green, _LUT)  # pyright: ignore[reportReturnType]
 
 
 def _exposed(green: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -110,16 +116,30 @@ def _moved(values: NDArray[Any], matrix: NDArray[np.float64], size: tuple[int, i
 
 
 def _structure(
-    log: NDArray[np.float32], mask: NDArray[np.float32], share: NDArray[np.float32]
+    log: NDArray[np.float32], mask: NDArray[np.float32], per_pixel: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The normalised signal, and how much of its variance is structure rather than noise, 0..1."""
-    detail = (log - cv2.blur(log * mask, _WINDOW) / share) * mask
-    smooth = cv2.GaussianBlur(detail, (0, 0), 1.0)
-    fine = detail - smooth
-    variance = cv2.blur(smooth * smooth, _WINDOW) / share
-    noise = _WHITE * (cv2.blur(fine * fine, _WINDOW) / share) + _NOISE**2
-    clear = np.clip(1 - noise / (variance + 1e-9), 0, 1)
-    return smooth / np.sqrt(variance + noise), clear
+    """The normalised signal, and how much of its variance is structure rather than noise, 0..1.
+
+    per_pixel: what makes a mean over the window a mean over those of its pixels that count.
+    """
+    detail: Any = cv2.blur(log * mask, _WINDOW)
+    detail *= per_pixel
+    cv2.subtract(log, detail, dst=detail)
+    detail *= mask
+    smooth: Any = cv2.GaussianBlur(detail, (0, 0), 1.0)
+    fine = cv2.subtract(detail, smooth, dst=detail)
+    variance: Any = cv2.sqrBoxFilter(smooth, cv2.CV_32F, _WINDOW)
+    variance *= per_pixel
+    noise: Any = cv2.sqrBoxFilter(fine, cv2.CV_32F, _WINDOW)
+    noise *= per_pixel
+    noise *= np.float32(_WHITE)
+    noise += np.float32(_NOISE**2)
+    deviation = cv2.add(variance, noise)
+    smooth /= np.sqrt(deviation, out=deviation)
+    variance += np.float32(1e-9)
+    clear = np.divide(noise, variance, out=noise)
+    np.subtract(1, clear, out=clear)
+    return smooth, np.maximum(clear, 0, out=clear)
 
 
 def shift_of(pair: Pair) -> NDArray[np.float64]:
