@@ -86,8 +86,9 @@ def show(found: dict[str, Any], out: TextIO) -> None:
         table.add_row(failure["listing"], failure["name"], "1", "", "", "", f"{failure['code']}: {failure['message']}")
     console.print(table)
     counts = found["counts"]
+    photos = "1 photo" if counts["shots"] == 1 else f"{counts['shots']} photos"
     console.print(
-        f"\n{counts['shots']} photos ({counts['brackets']} of several exposures) from {counts['files']} files; "
+        f"\n{photos} ({counts['brackets']} of several exposures) from {counts['files']} files; "
         f"{counts['unreadable']} unreadable, {counts['ignored']} other files ignored; "
         f"expected time with {found['workers']} workers: about {duration(found['seconds'])}",
         markup=False,

@@ -14,6 +14,7 @@ from PIL import Image
 from rooms import exposures, radiance
 
 from pipeline.codes import Code
+from pipeline.deliver.outcome import digest_of
 from pipeline.develop import develop, finish, plan, survey
 from pipeline.photo import Shot
 from pipeline.plan import Plan
@@ -51,6 +52,7 @@ def test_brackets_become_one_delivered_picture_with_plan_and_record(listing: Pat
     saved = json.loads((tmp_path / "out" / "plans" / f"{shot.id}.json").read_text())
     assert saved["recipe"] == Recipe().fingerprint()
     assert saved["result"]["id"] == shot.id
+    assert result.digests == {"full": digest_of(tmp_path / "out" / result.output)}
     assert result.provenance["adjusted"] == 1.0
     assert sum(v for k, v in result.provenance.items() if k.startswith("captured")) == pytest.approx(1.0, abs=1e-5)
 
@@ -116,6 +118,14 @@ def test_or_goes_to_quarantine_with_its_best_attempt_and_worst_crop(listing: Pat
     assert cv2.imread(str(folder / "best_attempt.jpg")) is not None
     assert cv2.imread(str(folder / "worst_crop.jpg")) is not None
     assert not (tmp_path / "out" / "delivered").exists()
+
+
+def test_a_destination_that_cannot_be_written_is_a_failure_and_no_exception(listing: Path, tmp_path: Path):
+    (tmp_path / "out").write_text("in the way")
+    result = develop(only_shot(listing), Recipe(), tmp_path / "out")
+    assert result.status == "quarantined"
+    assert result.code == Code.WRITE_FAILED.name
+    assert str(tmp_path / "out") in result.failure["message"]
 
 
 def test_a_file_that_vanished_is_a_failure_that_names_it(listing: Path, tmp_path: Path):
