@@ -86,12 +86,15 @@ def edit(
     update: Annotated[
         bool, typer.Option("--update", help="Go on in a DEST made with other settings, or from another SOURCE.")
     ] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Remove the pictures of photos that are no longer in SOURCE.")
+    ] = False,
 ) -> None:
     """Edit all photos of SOURCE into DEST. Run it again to go on after an interruption; what is done is kept.
 
     DEST holds delivered/, quarantine/ (what could not be done, and why), report/index.html, summary.json, plans/,
     groups.yaml and ledger.sqlite. A delivered picture that was deleted or damaged is made again by the next run; those
-    of photos that are no longer in SOURCE are removed.
+    of photos that are no longer in SOURCE stay, unless --prune is given.
     """
     with _exit_codes():
         from cluster.settings import Settings
@@ -99,7 +102,7 @@ def edit(
         from jobs.edit import edit as run
         from jobs.progress import watcher
 
-        job = Job(source, dest, _recipe(recipe, engine, set_), listing_depth, groups, update)
+        job = Job(source, dest, _recipe(recipe, engine, set_), listing_depth, groups, update, prune)
         settings = Settings.load(workers=workers, address=address)
         stop = Stop()
         stop.on_signals()

@@ -32,6 +32,7 @@ from jobs.interrupt import Stop, watched
 from jobs.ledger import Ledger
 from jobs.outputs import (
     check_unique,
+    departed,
     done_records,
     drop_records,
     files_of,
@@ -56,7 +57,8 @@ class Job:
     """What is to be edited, how, and where it goes.
 
     listing_depth: how many levels of folders below SOURCE make a listing. groups: a corrected groups.yaml. update: go
-    on although DEST was made with another recipe or from another SOURCE.
+    on although DEST was made with another recipe or from another SOURCE. prune: remove the pictures of photos that are
+    no longer in SOURCE.
     """
 
     source: Path
@@ -65,6 +67,7 @@ class Job:
     listing_depth: int = 1
     groups: Path | None = None
     update: bool = False
+    prune: bool = False
 
 
 def edit(job: Job, settings: Settings, watcher: Watcher | None = None, stop: Stop | None = None) -> dict[str, Any]:
@@ -110,7 +113,8 @@ def edit(job: Job, settings: Settings, watcher: Watcher | None = None, stop: Sto
         photos = [known[t.shot.id] for t in tasks] + refused
         summary = summarise(photos, job.recipe, run=run, seconds=ledger.seconds(fingerprint))
         write_json(job.destination / "summary.json", summary)
-        leave_only(photos, ledger, job.destination, folder=folder)
+        if kept := leave_only(photos, ledger, job, folder=folder):
+            watcher.note(f"{kept} delivered photos are no longer in SOURCE: kept (--prune removes them)")
         write_report(job.destination, summary, {t.shot.id: t.shot for t in tasks}, threads=cpus_here())
     return summary
 
@@ -134,18 +138,26 @@ def begin_again(tasks: Sequence[Task], ledger: Ledger, job: Job, *, folder: str 
                 known[shot] = result
                 break
     ledger.keep_only(known, recipe)
-    drop_records(set(noted) - set(known), destination)
+    drop_records(set(noted) - set(known) - set(departed(noted, job.source)), destination)
     ledger.add_files(folder, to_be_made([t for t in tasks if t.shot.id not in known], job.recipe, destination))
     return known
 
 
-def leave_only(results: Sequence[Result], ledger: Ledger, destination: Path, *, folder: str = "") -> None:
-    """Take away what runs of this DEST left and `results` no longer name: pictures, plans, records, failures."""
-    made = ledger.files(folder) | {p for _, r in done_records(destination).values() for p in files_of(r)}
-    remove_stale(made, results, destination)
-    ledger.set_files(folder, {path for result in results for path in files_of(result)})
+def leave_only(results: Sequence[Result], ledger: Ledger, job: Job, *, folder: str = "") -> int:
+    """Take away what runs of this DEST left and `results` no longer name: pictures, plans, records, failures.
+
+    Pictures of photos that have left SOURCE stay, unless the job prunes. Returns how many photos those are.
+    """
+    destination = job.destination
+    noted = done_records(destination)
+    gone = {} if job.prune else departed(noted, job.source)
+    kept = {path for result in gone.values() for path in files_of(result)}
+    made = ledger.files(folder) | {p for _, r in noted.values() for p in files_of(r)}
+    remove_stale(made - kept, results, destination)
+    ledger.set_files(folder, {path for result in results for path in files_of(result)} | kept)
     clear_quarantine(results, destination)
     clear_parts(destination)
+    return len(gone.keys() - {result.id for result in results})
 
 
 def _write_groups(found: Found, job: Job) -> None:

@@ -78,6 +78,17 @@ def files_of(result: Result) -> set[str]:
     return {result.output, *result.outputs.values(), f"plans/{result.id}.plan", f"plans/{result.id}.json"}
 
 
+def departed(records: Mapping[str, tuple[str, Result]], source: Path) -> dict[str, Result]:
+    """Results, by shot id, whose photos are no longer below SOURCE: archived, or on a disk that is not there today."""
+    root = source.resolve()
+    results = {shot: result for shot, (_, result) in records.items() if result.sources}
+    return {i: r for i, r in results.items() if not any(_lies_below(Path(s), root) for s in r.sources)}
+
+
+def _lies_below(path: Path, root: Path) -> bool:
+    return path.exists() and root in path.resolve().parents
+
+
 def to_be_made(tasks: Iterable[Task], recipe: Recipe, destination: Path) -> set[str]:
     """Paths that `tasks` will write and where nothing lies yet: what lies there afterwards is this job's."""
     paths = {p for t in tasks for p in (*planned(t, recipe).values(), f"plans/{t.shot.id}.plan")}

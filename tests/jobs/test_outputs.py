@@ -65,7 +65,7 @@ def _run(tasks: list[Task], job: Job, ledger: Ledger) -> set[str]:
     """One run to its end; the ids of the photos that were made anew."""
     known = begin_again(tasks, ledger, job)
     made = {t.shot.id: _deliver(t, job, ledger) for t in tasks if t.shot.id not in known}
-    leave_only([{**known, **made}[t.shot.id] for t in tasks], ledger, job.destination)
+    leave_only([{**known, **made}[t.shot.id] for t in tasks], ledger, job)
     return set(made)
 
 
@@ -142,7 +142,7 @@ def test_a_failure_stands_only_under_its_name(job: Job, ledger: Ledger) -> None:
 
 
 def test_a_result_that_does_not_stand_is_forgotten_before_another_takes_its_file(job: Job, ledger: Ledger) -> None:
-    job = replace(job, recipe=WEB)
+    job = replace(job, recipe=WEB, prune=True)
     _run([_task("b", 1)], job, ledger)
     both = [_task("a", 1), _task("b", 2)]
     begin_again(both, ledger, job)
@@ -166,14 +166,14 @@ def test_a_result_that_does_not_stand_is_forgotten_before_another_takes_its_file
     ids=["deleted", "renamed", "all deleted", "moved", "web off", "other format"],
 )
 @pytest.mark.parametrize("interrupted", [False, True])
-def test_after_a_run_only_what_it_names_is_left_of_earlier_ones(
+def test_after_a_run_that_prunes_only_what_it_names_is_left_of_earlier_ones(
     job: Job, ledger: Ledger, recipe: Recipe, tasks: list[Task], interrupted: bool
 ) -> None:
     _run([_task("a", 1), _task("b", 2)], replace(job, recipe=WEB), ledger)
     foreign = {"delivered/villa/mine.jpg", "delivered/villa/a.tif", "web/notes.txt", "plans/x.json"}
     for path in foreign:
         (job.destination / path).write_text("{}")
-    job = replace(job, recipe=recipe)
+    job = replace(job, recipe=recipe, prune=True)
     if interrupted:
         known = begin_again(tasks, ledger, job)
         for task in [t for t in tasks if t.shot.id not in known][:1]:
@@ -184,13 +184,59 @@ def test_after_a_run_only_what_it_names_is_left_of_earlier_ones(
     assert _files(job) == _expected(tasks, recipe) | foreign
 
 
+def _shoot(job: Job, *names: str) -> list[Task]:
+    tasks = [
+        Task(replace(t.shot, sources=(str(job.source / t.shot.listing / f"{t.shot.name}.jpg"),)), t.sequence)
+        for t in (_task(name, i) for i, name in enumerate(names, start=1))
+    ]
+    for task in tasks:
+        Path(task.shot.sources[0]).parent.mkdir(parents=True, exist_ok=True)
+        Path(task.shot.sources[0]).write_text(task.shot.name)
+    return tasks
+
+
+@pytest.mark.parametrize("recipe", [Recipe(), WEB], ids=["as before", "other recipe"])
+def test_pictures_of_archived_photos_stay_until_a_run_prunes(job: Job, ledger: Ledger, recipe: Recipe) -> None:
+    archived, present = _shoot(job, "a", "b")
+    _run([archived, present], job, ledger)
+    Path(archived.shot.sources[0]).unlink()
+    later = replace(job, recipe=recipe)
+
+    _run([present], later, ledger)
+    _run([present], later, ledger)
+
+    assert _files(job) == _expected([archived], job.recipe) | _expected([present], recipe)
+    _run([present], replace(later, prune=True), ledger)
+    assert _files(job) == _expected([present], recipe)
+
+
+def test_an_archived_photo_that_comes_back_is_not_made_again(job: Job, ledger: Ledger) -> None:
+    both = _shoot(job, "a", "b")
+    _run(both, job, ledger)
+    Path(both[0].shot.sources[0]).unlink()
+    _run(both[1:], job, ledger)
+
+    assert _run(_shoot(job, "a", "b"), job, ledger) == set()
+
+
+def test_the_old_picture_of_a_photo_that_joined_a_set_goes(job: Job, ledger: Ledger) -> None:
+    alone, other = _shoot(job, "a", "b")
+    _run([alone, other], job, ledger)
+    sources = (*alone.shot.sources, *other.shot.sources)
+    merged = Task(replace(alone.shot, id="a+b", sources=sources, exposure_values=(0.0, 1.0)), 1)
+
+    _run([merged], job, ledger)
+
+    assert _files(job) == _expected([merged], job.recipe)
+
+
 def test_pictures_of_a_photo_that_failed_half_way_are_taken_away(job: Job, ledger: Ledger) -> None:
     task = _task("a")
     begin_again([task], ledger, job)
     (job.destination / "delivered" / "villa").mkdir(parents=True)
     (job.destination / planned(task, job.recipe)["full"]).write_text("the web picture could not be written")
 
-    leave_only([lost(task.shot, Code.WRITE_FAILED, "failed")], ledger, job.destination)
+    leave_only([lost(task.shot, Code.WRITE_FAILED, "failed")], ledger, job)
 
     assert not (job.destination / "delivered").exists()
 
