@@ -5,7 +5,7 @@ picture is that base plus the weighted fine detail of every exposure:
 
     out = up(base) + sum_i up(weight_i * gain) * (exposure_i - up(small_i))
 
-so that full-resolution work is a few multiply-adds per pixel, tile by tile. Two things go beyond the paper:
+so that full-resolution work is a few multiply-adds per pixel, tile by tile. Three things go beyond the paper:
 
 - **tone order**: plain fusion renders a window view darker than the wall beside it although it is several EV brighter.
   The base is raised there by an edge-aware gain (order.py).
@@ -32,6 +32,7 @@ Array = NDArray[np.floating[Any]]
 _BEST_LEVEL, _SIGMA_EXPOSEDNESS = 0.55, 0.45
 _POWER = 0.75
 _FLOOR = 0.1
+_FAINT = 0.05
 _KNEE = 205.0
 _TOE = 80.0
 _WEIGHT_ONE = 200
@@ -118,7 +119,8 @@ def prepare(
     ratio = cv2.divide(shaped + 8, np.maximum(base, 0) + 8)
     ratio = np.minimum(ratio, gain[..., None], out=ratio)
     ratio *= np.float32(detail * _WEIGHT_ONE)
-    finals = tuple(cv2.convertScaleAbs(cv2.multiply(cv2.merge([b, b, b]), ratio)) for b in map(_soften, weights))
+    shares = _without_faint([_soften(w) for w in weights])
+    finals = tuple(cv2.convertScaleAbs(cv2.multiply(cv2.merge([b, b, b]), ratio)) for b in shares)
     levels = np.clip(shaped * _BASE_ONE, 0, 255 * _BASE_ONE).astype(np.uint16)
     return Fusion(factor, size, smalls, finals, levels, owner, maps)
 
@@ -137,6 +139,8 @@ def fuse_tile(exposures: Sequence[Image], fusion: Fusion, box: Box) -> NDArray[n
     for exposure, small, weight, transform in zip(
         exposures, fusion.smalls, fusion.weights, fusion.transforms, strict=True
     ):
+        if not up.window(weight).any():
+            continue
         tile = exposure[y0:y1, x0:x1] if transform is None else sample(exposure, transform, box)
         share = up(weight).astype(np.uint16 if deep else np.uint8, copy=False)
         if deep and exposure.dtype == np.uint8:
@@ -275,3 +279,21 @@ def _rolled_off(base: Array, knee: float) -> Array:
 def _soften(weight: Array) -> Array:
     soft: Any = cv2.GaussianBlur(weight, (0, 0), 1)
     return soft
+
+
+def _without_faint(shares: Sequence[Array]) -> Sequence[Array]:
+    """Shares of the fine detail without those of a few per cent, which blur more than they tell; in place.
+
+    Every share is lowered by the same, which leaves no edge, and what remains is made to sum to one again. Where an
+    exposure has none left in a tile it need not even be sampled.
+    """
+    # The largest of n shares is 1 / n or more, so something always remains.
+    faint = np.float32(min(_FAINT, 0.5 / len(shares)))
+    total = np.zeros_like(shares[0])
+    for share in shares:
+        np.subtract(share, faint, out=share)
+        np.maximum(share, 0, out=share)
+        np.add(total, share, out=total)
+    for share in shares:
+        cv2.divide(share, total, dst=share)
+    return shares

@@ -112,8 +112,12 @@ class Upsampler:
         left, top = x0 - self.a * factor, y0 - self.c * factor
         self.inside = np.s_[top : top + y1 - y0, left : left + x1 - x0]
 
+    def window(self, small: Any) -> Any:
+        """The part of the reduced picture that the tile is made from."""
+        return small[self.c : self.d, self.a : self.b]
+
     def __call__(self, small: Any) -> Any:
-        part = small[self.c : self.d, self.a : self.b]
+        part = self.window(small)
         if self.factor == 1:
             return part[self.inside]
         size = ((self.b - self.a) * self.factor, (self.d - self.c) * self.factor)

@@ -109,3 +109,19 @@ def test_order_of_a_consistent_picture_is_left_alone():
 
 def test_reduction_grows_with_the_picture():
     assert [reduction(p) for p in (1_000_000, 9_000_000, 45_000_000)] == [2, 2, 4]
+
+
+def test_an_exposure_of_faint_weight_gives_no_detail_and_the_others_give_it_all():
+    taken = exposures(radiance(window=0.0), EV)
+    _, fusion = fused(taken)
+    shares = np.stack([w.astype(float) for w in fusion.weights])
+    assert (shares[0] == 0).mean() > 0.3
+    assert abs(np.median(shares.sum(0)) - 200) < 10
+
+
+def test_many_equal_exposures_share_the_detail_equally():
+    taken = [exposures(radiance(window=0.0), (0.5,))[0]] * 30
+    fusion = prepare(taken, [np.eye(3)] * 30, [0.0] * 30)
+    weights = np.stack(fusion.weights)
+    assert (weights == weights[0]).all()
+    assert 5 <= np.median(weights) <= 8
