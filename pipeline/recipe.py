@@ -106,7 +106,7 @@ class Check(Panel):
         default=0.72, ge=0, le=1, description="lowest structure of any block once the local tone change is taken out"
     )
     colour: float = Field(
-        default=0.9, gt=0, description="highest colour drift of any region (OKLab a, b x100 at the lightness of white)"
+        default=0.65, gt=0, description="highest colour drift of any region (OKLab a, b x100 at the lightness of white)"
     )
     edges: float = Field(
         default=0.45, ge=0, le=1, description="lowest share of edges kept, and not invented, in any block"

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 Photo = np.ndarray
 Pair = tuple[Photo, Photo]
-Edit = Callable[[Photo, np.random.Generator], Pair]
+
+
+class Cast(NamedTuple):
+    """A cast, with what it takes to say how visible it is: the result without it, and where it is (H, W, 1)."""
+
+    before: Photo
+    after: Photo
+    clean: Photo
+    mask: np.ndarray
+
+
+Edit = Callable[[Photo, np.random.Generator], Pair | Cast]
 
 
 def linear(photo: Photo) -> np.ndarray:
@@ -202,13 +214,13 @@ def _under(photo: Photo, rng: np.random.Generator) -> Pair:
     return (photo, jpeg(to_photo(roll_off(linear(photo) * 1.6, 0.8)))) if choice == 2 else local_affine(photo, rng)
 
 
-def cast(photo: Photo, rng: np.random.Generator) -> Pair:
+def cast(photo: Photo, rng: np.random.Generator) -> Cast:
     """One linear channel up or down by 12 % over 4-25 % of the picture."""
     before, after = _under(photo, rng)
     mask = _mask(after, _place(after, rng, 0.04, 0.25, visible), max(photo.shape) / 60)
     gain = np.ones(3, np.float32)
     gain[rng.integers(0, 3)] = 1.12 if rng.random() < 0.5 else 1 / 1.12
-    return before, to_photo(linear(after) * (1 + mask * (gain - 1)))
+    return Cast(before, to_photo(linear(after) * (1 + mask * (gain - 1))), after, mask)
 
 
 def repainted(photo: Photo, rng: np.random.Generator) -> Pair:

@@ -20,8 +20,10 @@ from pipeline.photo import FloatImage, Image
 from pipeline.plan import Tone
 
 BLOCKS = 64
-_SATURATION, _HUE, _FADING, _PALE = 0.35, 0.2, 0.6, 4.0
-_LONG = 320
+_LONG, _LEAST_STEP = 320, 4
+_DIM = 0.5
+_PALE, _SATURATION, _HUE = 4.0, 0.15, 0.03
+_FADING, _TURNING = 0.6, 0.25
 _LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 # Linear sRGB to cone responses and those, after the cube root, to Lab (Ottosson 2020).
 _CONES = np.array(
@@ -67,18 +69,18 @@ class Reduced:
 
 
 def reduced(image: Image) -> Reduced:
-    """Area means over whole steps; rests of less than a step are cut off."""
-    step = max(1, round(max(image.shape) / _LONG))
+    """Area means over whole steps of at least 4 pixels; rests of less than a step are cut off."""
+    # 4:2:0 spreads colour over 2x2 pixels and more, so that single pixels say little.
+    step = max(_LEAST_STEP, round(max(image.shape) / _LONG))
     full = 255 if image.dtype == np.uint8 else 65535
     # Rounded means would shift the channel ratios of dark pixels, so the last step of 4 is done in float.
     first = round(step / 4) if step > 6 else 1
     last = 4 if step > 6 else step
     encoded = _binned(_binned(image, first).astype(np.float32) * np.float32(1 / full), last)
-    sparse = image[::first, ::first]
-    inside = cv2.inRange(sparse, (full // 120,) * 3, (full * 249 // 255,) * 3)
-    unclipped = _ramp(_binned(inside.astype(np.float32) * np.float32(1 / 255), last), 0.5, 0.95)
+    lit = cv2.inRange(image[::first, ::first], (full // 120,) * 3, (full,) * 3)
+    lit = _ramp(_binned(lit.astype(np.float32) * np.float32(1 / 255), last), 0.5, 0.95)
     height, width = encoded.shape[:2]
-    usable = _ramp(encoded.min(2), 0.02, 0.08) * _ramp(1 - encoded.max(2), 0.02, 0.12) * unclipped[:height, :width]
+    usable = _ramp(encoded.min(2), 0.02, 0.08) * _ramp(1 - encoded.max(2), 0.02, 0.06) * lit[:height, :width]
     return Reduced(encoded, usable)
 
 
@@ -121,22 +123,27 @@ def drift(source: Reduced, result: Reduced) -> tuple[Drift, Drift]:
     if good.sum() < 32:
         nothing = _blocks(np.zeros((*usable.shape, 2), np.float32), np.zeros_like(usable))
         return nothing, nothing
-    bright = _ramp(result.encoded.max(2), 0.72, 0.92)[..., None]
     fit = Fit.of(*(v[good].astype(np.float64) for v in (*sample, weights)))
     first, second = fit.expected(logs_x, logs_y, _basis(x, y))
-    return _blocks(_left(first, y, bright), usable), _blocks(_left(second, y, bright), usable)
+    return _blocks(_left(first, x, y), usable), _blocks(_left(second, x, y), usable)
 
 
-def _left(ratios: Vector, y: FloatImage, bright: FloatImage) -> FloatImage:
-    """Drift of linear `y` from the expected log ratios: OKLab a, b x100 at lightness 1, less what saturation may do."""
+def _left(ratios: Vector, x: FloatImage, y: FloatImage) -> FloatImage:
+    """Drift of linear `y` from the expected log ratios: OKLab a, b x100 at lightness 1, less what a curve may do.
+
+    Below half lightness the unit stays that of half lightness: there, noise and rounding are as large as a cast is
+    faint.
+    """
     light = luminance(y)
     expected = np.exp(np.stack([ratios[..., 0], np.zeros_like(light), ratios[..., 1]], 2).clip(-6, 6))
     expected *= (light / np.maximum(luminance(expected), 1e-6))[..., None]
-    before, after = oklab(expected.astype(np.float32))[..., 1:], oklab(y)
-    scale = np.float32(100) / np.maximum(after[..., :1], 0.3)
-    left, chroma = (after[..., 1:] - before) * scale, before * scale
+    source, before, after = (oklab(v.astype(np.float32)) for v in (x, expected, y))
+    scale = np.float32(100) / np.maximum(after[..., :1], _DIM)
+    left, chroma = (after - before)[..., 1:] * scale, before[..., 1:] * scale
+    left -= _kept(left, source[..., 1:] * 100 / np.maximum(source[..., :1], _DIM) - chroma, _brightness(x, 0.6, 0.83))
     # A tone curve changes saturation, and no global model knows by how much exactly: strongly coloured surfaces get
-    # some slack, and highlights may lose colour, as every roll-off makes them.
+    # some slack, and highlights may lose colour and turn in hue, as every roll-off makes them.
+    bright = _brightness(y, 0.48, 0.83)
     size = np.linalg.norm(chroma, axis=2, keepdims=True)
     toward, strong = chroma / np.maximum(size, 1e-6), np.maximum(size - _PALE, 0)
     radial = (left * toward).sum(2, keepdims=True)
@@ -144,7 +151,20 @@ def _left(ratios: Vector, y: FloatImage, bright: FloatImage) -> FloatImage:
     length = np.maximum(np.linalg.norm(across, axis=2, keepdims=True), 1e-6)
     more = np.maximum(radial - _SATURATION * strong, 0)
     less = np.maximum(-radial - _SATURATION * strong - _FADING * bright * size, 0)
-    return ((more - less) * toward + across * np.maximum(1 - _HUE * strong / length, 0)).astype(np.float32)
+    turned = np.maximum(1 - (_HUE * strong + _TURNING * bright * size) / length, 0)
+    return ((more - less) * toward + across * turned).astype(np.float32)
+
+
+def _kept(left: Vector, back: Vector, bright: Vector) -> Vector:
+    """The part of `left` that leads back to the source's colour: burnt highlights may stay unbalanced."""
+    far = np.linalg.norm(back, axis=2, keepdims=True)
+    toward = back / np.maximum(far, 1e-6)
+    return np.clip((left * toward).sum(2, keepdims=True), 0, far * bright) * toward
+
+
+def _brightness(light: FloatImage, low: float, high: float) -> Vector:
+    """0..1 between two levels of the strongest linear channel, (h, w, 1)."""
+    return _ramp(light.max(2), low, high)[..., None]
 
 
 def _ramp(values: FloatImage, low: float, high: float) -> FloatImage:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from pipeline.check.drift import BLOCKS, Drift, declared, drift, reduced
+from pipeline.check.drift import Drift, declared, drift, reduced
 from pipeline.check.scan import Gray, Grid, Scan, moments, scan, ssim_map, tiles
 from pipeline.check.structure import box, edge_blocks, structure, worst
 from pipeline.codes import Code, PhotoError
@@ -189,7 +189,7 @@ def _colour(drifts: Sequence[Drift], shape: tuple[int, ...]) -> tuple[float, flo
     )
     regions = np.min([np.linalg.norm(s / covered, axis=2) for s in sums], axis=0)
     row, column = np.unravel_index(int(regions.argmax()), regions.shape)
-    unit = max(shape) / BLOCKS
+    unit = max(shape) / max(regions.shape)
     x, y, half = (column + 0.5) * unit, (row + 0.5) * unit, _REGION / 2 * unit
     place = int(x - half), int(y - half), int(x + half), int(y + half)
     p95 = float(np.percentile(judged, 95)) if judged.size else 0.0
