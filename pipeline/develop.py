@@ -31,6 +31,7 @@ from pipeline.recipe import Recipe
 from pipeline.render.render import render_edits, render_source
 from pipeline.render.tone import shown_after
 from pipeline.see import scene
+from pipeline.threads import without_ipp
 
 _log = logging.getLogger(__name__)
 
@@ -84,6 +85,7 @@ def coded(error: Exception, shot: Shot) -> PhotoError:
 
 def survey(shot: Shot, recipe: Recipe, clock: Clock | None = None, *, threads: int = 1) -> Surveyed:
     """Read the exposures at proxy size, align them, merge them. Raises PhotoError."""
+    without_ipp()
     clock = clock or Clock()
     with clock("read"):
         opened = open_shot(shot, max_megapixels=recipe.read.max_megapixels)
@@ -100,6 +102,7 @@ def survey(shot: Shot, recipe: Recipe, clock: Clock | None = None, *, threads: i
 
 def plan(surveyed: Surveyed, recipe: Recipe, clock: Clock | None = None) -> Plan:
     """See, then let each edit look at the proxy as the edits before it leave it, and add its operations."""
+    without_ipp()
     clock = clock or Clock()
     proxy = surveyed.proxy
     operations: list[Operation] = []
@@ -121,6 +124,7 @@ def finish(
     threads: int = 1,
 ) -> Finished:
     """Render at full resolution; where the checks fail, render again more gently; at last plain. Raises PhotoError."""
+    without_ipp()
     clock, tiles = clock or Clock(), tiles or run_here(threads)
     with clock("read"):
         exposures = read_exposures(surveyed.opened, drawn.merge.used, threads=threads)
@@ -159,6 +163,7 @@ def deliver(
     sequence: int = 0,
 ) -> Result:
     """Write the pictures, the plan and the record; or the quarantine, if the recipe asks for it. Raises PhotoError."""
+    without_ipp()
     clock = clock or Clock()
     if refused := refusal(finished, shot, recipe):
         rejected, limits = finished.rejected, recipe.check

@@ -6,7 +6,6 @@ Everything the check says about fine detail comes from these cells, so no float 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.photo import Image
+from pipeline.threads import thread_pool
 
 CELL = 8
 _ROWS, _COLUMNS = 256, 1024
@@ -157,7 +157,7 @@ def scan(source: Image, result: Image, *, workers: int = 1) -> Scan:
         return _scan_tile(source, result, tile)
 
     if workers > 1:
-        with ThreadPoolExecutor(workers) as pool:
+        with thread_pool(workers) as pool:
             parts = list(pool.map(part, tiles(height, width)))
     else:
         parts = [part(t) for t in tiles(height, width)]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from pipeline.deliver.encode import write_atomic
 from pipeline.photo import Image, Shot
 from pipeline.read.decode import decode
 from pipeline.read.metadata.header import read_header
+from pipeline.threads import thread_pool
 
 LONG_SIDE = 1024
 INLINE_BELOW = 50
@@ -68,7 +68,7 @@ def write_report(destination: Path, summary: Mapping[str, Any], shots: Mapping[s
     folder = destination / "report"
     photos: list[Mapping[str, Any]] = list(summary["photos"])
     inline = len(photos) < INLINE_BELOW
-    with ThreadPoolExecutor(threads) as pool:
+    with thread_pool(threads) as pool:
         jobs = [pool.submit(_pictures, photo, shots.get(photo["id"]), destination) for photo in photos]
         pictures = [job.result() for job in jobs]
     _forget(folder / "images", {path for pair in pictures for path in pair if path})

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from pipeline.merge.order import keep_tone_order, log_radiance
 from pipeline.merge.tiles import Box, Upsampler, sample
 from pipeline.photo import Image
+from pipeline.threads import thread_pool
 
 Array = NDArray[np.floating[Any]]
 _BEST_LEVEL, _SIGMA_EXPOSEDNESS = 0.55, 0.45
@@ -101,7 +102,7 @@ def prepare(
         small, valid = _reduced(exposures[i], maps[i], small_size, factor)
         return small, _weight(_to_uint8(small), valid)
 
-    with ThreadPoolExecutor(threads) as pool:
+    with thread_pool(threads) as pool:
         pairs = list(pool.map(reduce, range(len(exposures))))
         smalls = tuple(p[0] for p in pairs)
         weights = [p[1] for p in pairs]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import cv2
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.photo import Image
+from pipeline.threads import thread_pool
 
 TILE = 512
 """A constant: results must not depend on how a frame is cut."""
@@ -58,7 +58,7 @@ def run_here(threads: int = 1) -> Runner:
             for box in todo:
                 function(box)
             return
-        with ThreadPoolExecutor(threads) as pool:
+        with thread_pool(threads) as pool:
             for _ in pool.map(function, todo):
                 pass
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from pipeline.photo import Header, Image, Shot
 from pipeline.read.decode import decode
 from pipeline.read.metadata.header import read_header
 from pipeline.read.raw import RawSettings, raw_settings
+from pipeline.threads import thread_pool
 
 PROXY_AREA = 1.6e6
 PROXY_LONG_SIDE = 1536
@@ -58,7 +58,7 @@ def read_proxies(opened: Opened, *, threads: int = 1) -> list[Image]:
         pixels = decode(header, reduce=reduce, raw=opened.raw, max_megapixels=opened.max_megapixels)
         return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
 
-    with ThreadPoolExecutor(threads) as pool:
+    with thread_pool(threads) as pool:
         return list(pool.map(one, opened.headers))
 
 
@@ -70,5 +70,5 @@ def read_exposures(opened: Opened, used: Sequence[bool], *, threads: int = 1) ->
             return np.empty((0, 0, 3), np.uint8)
         return decode(opened.headers[index], raw=opened.raw, max_megapixels=opened.max_megapixels)
 
-    with ThreadPoolExecutor(threads) as pool:
+    with thread_pool(threads) as pool:
         return list(pool.map(one, range(len(opened.headers))))

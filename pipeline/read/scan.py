@@ -6,7 +6,6 @@ import os
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -16,6 +15,7 @@ from pipeline.codes import Code, Failure, PhotoError, SettingsError
 from pipeline.photo import Header
 from pipeline.read.copies import without_copies
 from pipeline.read.metadata.header import read_header
+from pipeline.threads import thread_pool
 
 # fmt: off
 PICTURES = frozenset({
@@ -96,7 +96,7 @@ def scan(
         raise SettingsError(f"listing_depth {listing_depth}: must be 1 or more")
     ignored: list[tuple[str, str]] = []
     files = sorted(_pictures(source, ignored) if files is None else set(files))
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+    with thread_pool(workers or os.cpu_count() or 1) as pool:
         answers = list(pool.map(partial(_read, source, max_megapixels), files))
         headers = [a for a in answers if isinstance(a, Header)]
         home = partial(listing_of, depth=listing_depth)

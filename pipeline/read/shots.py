@@ -19,6 +19,7 @@ from pipeline.read.copies import digest_of_ends
 from pipeline.read.ladder import in_order, natural
 from pipeline.read.scan import Scan, Unread, scan
 from pipeline.read.views import View, look
+from pipeline.threads import thread_pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def find_shots(
         files=files,
         wanted=given.named() if given else (),
     )
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+    with thread_pool(workers or os.cpu_count() or 1) as pool:
         looker = Looker(pool)
         if groups is None or given is None:
             made = {n: _group_listing(headers, looker) for n, headers in scanned.listings.items()}

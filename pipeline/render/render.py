@@ -16,7 +16,6 @@ from pipeline.plan import Merge, Plan, Warp
 from pipeline.render.tone import toner
 
 Matrix = NDArray[np.float64]
-cv2.ipp.setUseIPP(False)
 
 
 def output_size(warp: Warp | None, width: int, height: int) -> tuple[int, int]:
