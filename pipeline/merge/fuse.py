@@ -33,7 +33,7 @@ Array = NDArray[np.floating[Any]]
 _BEST_LEVEL, _SIGMA_EXPOSEDNESS = 0.55, 0.45
 _POWER = 0.75
 _FLOOR = 0.1
-_FAINT = 0.05
+_FAINT, _FADE = 0.05, 0.6
 _KNEE = 205.0
 _TOE = 80.0
 _WEIGHT_ONE = 200
@@ -285,16 +285,16 @@ def _soften(weight: Array) -> Array:
 def _without_faint(shares: Sequence[Array]) -> Sequence[Array]:
     """Shares of the fine detail without those of a few per cent, which blur more than they tell; in place.
 
-    Every share is lowered by the same, which leaves no edge, and what remains is made to sum to one again. Where an
-    exposure has none left in a tile it need not even be sampled.
+    They fade out, which leaves no edge, and what remains is made to sum to one again. Where an exposure has no share in
+    a tile it need not even be sampled.
     """
     # The largest of n shares is 1 / n or more, so something always remains.
-    faint = np.float32(min(_FAINT, 0.5 / len(shares)))
+    faint = min(_FAINT, 0.5 / len(shares))
     total = np.zeros_like(shares[0])
     for share in shares:
-        np.subtract(share, faint, out=share)
-        np.maximum(share, 0, out=share)
-        np.add(total, share, out=total)
+        fade: Any = cv2.addWeighted(share, 1 / (_FADE * faint), share, 0, -1 / _FADE)
+        cv2.multiply(share, np.clip(fade, 0, 1, out=fade), dst=share)
+        cv2.add(total, share, dst=total)
     for share in shares:
         cv2.divide(share, total, dst=share)
     return shares
