@@ -103,10 +103,10 @@ class Check(Panel):
     """Limits of the comparison with the merged source, and what happens beyond them."""
 
     structure: float = Field(
-        default=0.72, ge=0, le=1, description="lowest structure of any block once the local tone change is taken out"
+        default=0.74, ge=0, le=1, description="lowest structure of any block once the local tone change is taken out"
     )
     colour: float = Field(
-        default=0.65, gt=0, description="highest colour drift of any region (OKLab a, b x100 at the lightness of white)"
+        default=0.7, gt=0, description="highest colour drift of any region (OKLab a, b x100 at the lightness of white)"
     )
     edges: float = Field(
         default=0.45, ge=0, le=1, description="lowest share of edges kept, and not invented, in any block"

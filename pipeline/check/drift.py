@@ -22,7 +22,7 @@ from pipeline.plan import Tone
 BLOCKS = 64
 _LONG, _LEAST_STEP = 320, 4
 _DIM = 0.5
-_PALE, _SATURATION, _HUE = 4.0, 0.15, 0.03
+_PALE, _SATURATION, _HUE = 4.0, 0.3, 0.07
 _FADING, _TURNING = 0.6, 0.25
 _LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 # Linear sRGB to cone responses and those, after the cube root, to Lab (Ottosson 2020).

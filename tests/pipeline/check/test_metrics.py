@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -314,3 +315,46 @@ def test_real_photo_passes_wanted_edits_and_fails_damage(data: Path, name: str) 
         assert verdict.passed, verdict.reasons
     for n in ("moved", "texture invented", "region blurred", "repainted"):
         assert not judge(compare(photo, DAMAGE[n][0](photo)), LIMITS).passed, n
+
+
+def _burnt_wall(a: Image) -> Image:
+    """The room with a bright wall at the left, just below clipping."""
+    wall = spot(a, (0, 0, 220, 300), 4)
+    return to_bytes(a / 255 * (1 - wall) + wall * (0.915 + 0.02 * (a / 255 - 0.5)))
+
+
+def _dyed_wall(a: Image) -> Image:
+    """The room with a blue wall at the left."""
+    wall = spot(a, (0, 0, 320, 300), 2)
+    return to_bytes(a / 255 * (1 - wall) + wall * (np.array([0.48, 0.55, 0.62]) + 0.05 * (a / 255 - 0.5)))
+
+
+@pytest.mark.parametrize("gain", [(1.12, 1, 0.88), (0.88, 1, 1.12), (1, 1.12, 1), (1, 0.88, 1)])
+@pytest.mark.parametrize("room", [_burnt_wall, _dyed_wall, lambda a: a], ids=["bright wall", "blue wall", "room"])
+def test_local_cast_is_found_on_any_visible_surface(room: Callable[[Image], Image], gain: tuple[float, ...]) -> None:
+    before = room(make_room(15))
+    place = spot(before, (20, 30, 200, 220), 8)
+    after = from_linear(to_linear(before) * (1 + place * (np.array(gain) - 1)))
+    assert Code.COLOR_DRIFT in judge(compare(before, after), LIMITS).codes
+
+
+def test_burnt_highlights_may_stay_white_when_the_room_is_balanced() -> None:
+    room = tungsten(make_room(16))
+    room[20:140, 400:560] = 255
+    neutral = from_linear(to_linear(room) / np.array([1.5, 0.9, 0.4]))
+    neutral[room.min(2) > 250] = 255
+    verdict = judge(compare(room, neutral), LIMITS)
+    assert verdict.passed, verdict.reasons
+
+
+def test_rounding_in_black_corners_is_no_drift() -> None:
+    room = make_room(17)
+    room[:240, :360] //= 24
+    verdict = judge(compare(room, jpeg(to_bytes((room / 255) ** 1.3))), LIMITS)
+    assert verdict.passed, verdict.reasons
+
+
+@pytest.mark.parametrize("name", ["white balance 2800 K", "lift 2 EV", "gamma .6"])
+def test_wanted_edit_of_a_thumbnail_has_no_drift(name: str) -> None:
+    before, after = WANTED[name](cv2.resize(make_room(18), (240, 160), interpolation=cv2.INTER_AREA))
+    assert compare(jpeg(before, 95), jpeg(after)).colour_worst < LIMITS.colour
