@@ -163,7 +163,6 @@ def deliver(
     sequence: int = 0,
 ) -> Result:
     """Write the pictures, the plan and the record; or the quarantine, if the recipe asks for it. Raises PhotoError."""
-    without_ipp()
     clock = clock or Clock()
     if refused := refusal(finished, shot, recipe):
         rejected, limits = finished.rejected, recipe.check

@@ -18,6 +18,7 @@ from pipeline.check.structure import box, edge_blocks, structure, worst
 from pipeline.codes import Code, PhotoError
 from pipeline.photo import Image
 from pipeline.plan import Tone
+from pipeline.threads import without_ipp
 
 Place = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels of the full picture."""
@@ -110,6 +111,7 @@ def compare(source: Image, result: Image, *, tones: Sequence[Tone] | None = None
     PhotoError
         SIZE_MISMATCH if the sizes differ.
     """
+    without_ipp()
     if source.shape != result.shape:
         raise PhotoError(Code.SIZE_MISMATCH, f"source is {_size(source)}, result is {_size(result)}: cannot compare")
     source, result = _grown(source), _grown(result)

@@ -32,6 +32,7 @@ from pipeline.read.color import is_srgb
 from pipeline.read.copies import digest_of_ends
 from pipeline.read.metadata.embedded import read_metadata
 from pipeline.recipe import Check, Recipe
+from pipeline.threads import without_ipp
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,7 @@ def deliver_picture(
     donor : header of the file that gives the metadata
     changed : whether the picture differs from its one source
     """
+    without_ipp()
     metadata = read_metadata(donor.path, donor.format)
     outputs = deliver(
         picture,

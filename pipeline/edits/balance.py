@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pipeline.plan import Operation, Tone
 from pipeline.read.color import from_linear, to_linear
 from pipeline.recipe import Balance
+from pipeline.reduce import reduced
 from pipeline.see.scene import Seen
 
 Field = NDArray[np.floating[Any]]
@@ -67,8 +68,7 @@ def _curve(x: NDArray[np.float32], gain: float) -> Field:
 
 def illuminant(proxy: Field) -> NDArray[np.float64]:
     """(log R/G, log B/G) of the light in the picture, less the warmth that is kept; (0, 0) where nothing votes."""
-    scale = min(1.0, _LONG_SIDE / max(proxy.shape[:2]))
-    small = cv2.resize(proxy.astype(np.float32), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    small = reduced(proxy.astype(np.float32), _LONG_SIDE)
     linear = to_linear(np.clip(small, 0, 1))
     votes, weights = _surfaces(small, linear)
     if len(votes) < 50:

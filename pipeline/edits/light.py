@@ -2,7 +2,7 @@
 
 Luma is split by an edge-aware low-pass (guided filter) into a base and detail. The base goes through one rising curve,
 so what was brighter stays brighter; the detail keeps its contrast. The curve is solved per photo: it brings the median
-to the house level within bounds, whites to white and blacks to black, and leaves night at night. Half of it is a global
+to the house level within bounds, whites to white and blacks to black, and leaves night at night. Most of it is a global
 curve (exact for every pixel), the rest a local affine field (render/transfer.py).
 """
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline.plan import Operation, Tone
 from pipeline.recipe import Light
+from pipeline.reduce import reduced
 from pipeline.render.tone import apply_curve
 from pipeline.render.transfer import compile_tone
 from pipeline.see.scene import Seen
@@ -92,8 +93,7 @@ def plan(proxy: Field, seen: Seen, panel: Light) -> list[Operation]:
 
 def solve(proxy: Field, seen: Seen, panel: Light) -> Exposure:
     """The curve that brings this picture to the house levels."""
-    scale = min(1.0, 512 / max(proxy.shape[:2]))
-    small = cv2.resize(proxy, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    small = reduced(proxy, 512)
     luma = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
     room = luma[luma < 0.92] if np.mean(luma < 0.92) > 0.1 else luma
     median = float(np.median(room))
@@ -131,13 +131,19 @@ def relit(proxy: Field, exposure: Exposure, fill: float) -> NDArray[np.float32]:
     luma = cv2.cvtColor(proxy.astype(np.float32), cv2.COLOR_RGB2GRAY)
     base = _base(luma)
     keep = np.maximum(exposure.slope(base), _DETAIL_FLOOR)
-    shown = exposure(base) + fill * base * np.maximum(1 - base, 0) ** 4
+    x = np.linspace(0, 1, 1024)
+    shown = np.interp(base, x, filled(exposure(x), x, fill)).astype(np.float32)
     target = np.maximum(roll_off(shown + keep * (luma - base), float(exposure(1.0))), 0)
     chroma = proxy - luma[..., None]
     ratio = 1 + _SATURATION * ((target + 0.02) / (luma + 0.02) - 1)
     room = np.maximum(_WHITE - target, 0.01) / np.maximum(chroma.max(axis=2), 1e-3)
     ratio = np.minimum(ratio, np.maximum(room, np.minimum(ratio, 1)))
     return np.clip(target[..., None] + chroma * ratio[..., None], 0, 1).astype(np.float32)
+
+
+def filled(bright: Any, x: Any, fill: float) -> Any:
+    """The curve `bright` of rising levels x with the shadows filled; it still rises."""
+    return np.maximum.accumulate(bright + fill * x * (1 - x) ** 4)
 
 
 def _fill(proxy: Field, seen: Seen) -> float:
@@ -155,9 +161,7 @@ def roll_off(x: Any, top: float) -> Any:
 
 def _base(luma: Any) -> Any:
     """Guided filter of luma by itself, radius 3 % of the long side (He et al., 2013), coefficients at reduced size."""
-    long = max(luma.shape)
-    scale = min(1.0, 512 / long)
-    small = cv2.resize(luma, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    small = reduced(luma, 512)
     size = 2 * max(round(0.03 * max(small.shape)), 2) + 1
 
     def mean(x: Any) -> Any:

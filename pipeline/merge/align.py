@@ -28,6 +28,7 @@ from pipeline.merge.register import (
     to_normalised,
 )
 from pipeline.photo import Image
+from pipeline.reduce import reduced
 
 _LINK = 3.0
 """EV that one link of the chain spans where the set allows."""
@@ -106,7 +107,7 @@ def align(proxies: Sequence[Image], exposure_values: Sequence[float], reference:
             message = f"exposure {k} is {proxy.shape[1]}x{proxy.shape[0]}, the reference is"
             message += f" {proxies[reference].shape[1]}x{proxies[reference].shape[0]}"
             raise PhotoError(Code.SIZE_MISMATCH, message)
-    frames = [_reduce(green_of(proxy), _FINE) for proxy in proxies]
+    frames = [reduced(green_of(proxy), _FINE) for proxy in proxies]
     found: dict[int, Alignment] = {reference: Alignment(np.eye(3), 1.0, True)}
     order = sorted(range(len(proxies)), key=lambda k: abs(exposure_values[k] - exposure_values[reference]))
     for k in order:
@@ -147,13 +148,6 @@ def green_of(proxy: Image) -> NDArray[np.uint8]:
     return (green >> 8).astype(np.uint8) if green.dtype == np.uint16 else green.astype(np.uint8, copy=False)
 
 
-def _reduce(green: NDArray[np.uint8], long: int) -> NDArray[np.uint8]:
-    scale = long / max(green.shape)
-    if scale >= 1:
-        return green
-    return cv2.resize(green, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)  # pyright: ignore[reportReturnType]
-
-
 def _pair(base: NDArray[np.uint8], frame: NDArray[np.uint8]) -> Alignment:
     """The transform between two green channels, checked."""
     long = max(base.shape)
@@ -181,7 +175,7 @@ def _judged(transform: NDArray[np.float64], pair: Pair, doubt: float) -> Alignme
 
 def _descend(base: NDArray[np.uint8], frame: NDArray[np.uint8], start: NDArray[np.float64] | None) -> Alignment:
     """Coarse to fine from a start; without one, from the better of no motion and the shift of phase correlation."""
-    small, small_frame = _reduce(base, _COARSE), _reduce(frame, _COARSE)
+    small, small_frame = reduced(base, _COARSE), reduced(frame, _COARSE)
     if start is None:
         still = pair_of(small, small_frame, np.eye(3))
         start = shift_of(still)
@@ -214,7 +208,7 @@ def _features(base: NDArray[np.uint8], frame: NDArray[np.uint8]) -> NDArray[np.f
     long = 1024
     finder = cv2.SIFT.create(2000, contrastThreshold=0.02)
     local = cv2.createCLAHE(4.0, (8, 8))
-    a, b = (finder.detectAndCompute(local.apply(_reduce(g, long)), None) for g in (base, frame))  # pyright: ignore[reportArgumentType,reportCallIssue]
+    a, b = (finder.detectAndCompute(local.apply(reduced(g, long)), None) for g in (base, frame))  # pyright: ignore[reportArgumentType,reportCallIssue]
     if len(a[0]) < 12 or len(b[0]) < 12:
         return None
     pairs = [m for m in cv2.BFMatcher(cv2.NORM_L2).knnMatch(a[1], b[1], k=2) if len(m) == 2]

@@ -11,6 +11,7 @@ so that full-resolution work is a few multiply-adds per pixel, tile by tile. Thr
   The base is raised there by an edge-aware gain (order.py).
 - **shoulder and toe**: Mertens' base leaves the range of the display and clips. What exceeds it is rolled off (Reinhard
   et al., 2002, extended operator) towards the local white, which keeps true white at white; and so towards black.
+- **faint shares**: fine detail of an exposure that counts for a few per cent is left out: it blurs more than it tells.
 """
 
 from __future__ import annotations
@@ -27,13 +28,14 @@ from numpy.typing import NDArray
 from pipeline.merge.order import keep_tone_order, log_radiance
 from pipeline.merge.tiles import Box, Upsampler, sample
 from pipeline.photo import Image
+from pipeline.reduce import reduced
 from pipeline.threads import thread_pool
 
 Array = NDArray[np.floating[Any]]
 _BEST_LEVEL, _SIGMA_EXPOSEDNESS = 0.55, 0.45
 _POWER = 0.75
 _FLOOR = 0.1
-_FAINT, _FADE = 0.05, 0.6
+_FAINT, _FADE = 0.03, 0.6
 _KNEE = 205.0
 _TOE = 80.0
 _WEIGHT_ONE = 200
@@ -94,7 +96,7 @@ def prepare(
     """
     height, width = exposures[0].shape[:2]
     size = size or (width, height)
-    factor = factor or reduction(size[0] * size[1])
+    factor = min(factor or reduction(size[0] * size[1]), width, height)
     small_size = (-(-size[0] // factor), -(-size[1] // factor))
     maps = tuple(None if _is_identity(t) and size == (width, height) else np.asarray(t, np.float64) for t in transforms)
 
@@ -210,10 +212,12 @@ def _weight(small: NDArray[np.uint8], valid: Array | None) -> Array:
 
 def _owner(weights: Sequence[Array]) -> NDArray[np.uint8]:
     """Index of the exposure of largest weight at half the size of the weights; the first of equals."""
+    height, width = weights[0].shape
+    size = max(round(width / 2), 1), max(round(height / 2), 1)
     best: Any = None
     owner = np.zeros((0, 0), np.uint8)
     for i, weight in enumerate(weights):
-        half: Any = cv2.resize(weight, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_LINEAR)
+        half: Any = cv2.resize(weight, size, interpolation=cv2.INTER_LINEAR)
         if best is None:
             best, owner = half, np.zeros(half.shape, np.uint8)
             continue
@@ -258,9 +262,7 @@ def _blend(smalls: Sequence[Image], weights: Sequence[Array], pool: ThreadPoolEx
 def _rolled_off(base: Array, knee: float) -> Array:
     """Levels above the knee rolled off towards the local white, which becomes 255; identity where none exceeds it."""
     height, width = base.shape[:2]
-    scale = 256 / max(height, width)
-    highest = cv2.max(cv2.max(base[..., 0], base[..., 1]), base[..., 2])
-    coarse = cv2.resize(highest, None, fx=min(scale, 1), fy=min(scale, 1), interpolation=cv2.INTER_AREA)
+    coarse = reduced(cv2.max(cv2.max(base[..., 0], base[..., 1]), base[..., 2]), 256)
     white = cv2.GaussianBlur(cv2.dilate(coarse, np.ones((9, 9), np.uint8)), (0, 0), 5)
     m = (np.maximum(white, 255) - knee) / (255 - knee)
     inverse = cv2.resize((1 / (m * m)).astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
@@ -283,10 +285,10 @@ def _soften(weight: Array) -> Array:
 
 
 def _without_faint(shares: Sequence[Array]) -> Sequence[Array]:
-    """Shares of the fine detail without those of a few per cent, which blur more than they tell; in place.
+    """Shares of the fine detail without those of a few per cent; in place.
 
-    They fade out, which leaves no edge, and what remains is made to sum to one again. Where an exposure has no share in
-    a tile it need not even be sampled.
+    They fade out, which leaves no edge, and what remains is made to sum to one again, save where no exposure has
+    pixels. Where an exposure has no share in a tile it need not even be sampled.
     """
     # The largest of n shares is 1 / n or more, so something always remains.
     faint = min(_FAINT, 0.5 / len(shares))
@@ -295,6 +297,7 @@ def _without_faint(shares: Sequence[Array]) -> Sequence[Array]:
         fade: Any = cv2.addWeighted(share, 1 / (_FADE * faint), share, 0, -1 / _FADE)
         cv2.multiply(share, np.clip(fade, 0, 1, out=fade), dst=share)
         cv2.add(total, share, dst=total)
+    cv2.max(total, 1e-3, dst=total)
     for share in shares:
         cv2.divide(share, total, dst=share)
     return shares

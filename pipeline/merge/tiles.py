@@ -85,8 +85,8 @@ def sample(image: Image, transform: NDArray[np.float64], box: Box) -> Image:
 def _maps(transform: NDArray[np.float64], box: Box) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Columns and rows of the source, centres at integers, for every pixel of the box.
 
-    Exact on a grid of the frame and bilinear between: for a frame of 1500 pixels with its verticals righted by 20
-    degrees that is off by less than 0.01 pixels, for larger frames by less.
+    Exact on a grid of the frame and bilinear between: off by an eighth of the square of the grid's step times the map's
+    second derivative, which is nothing for shifts, turns and zooms and grows with perspective.
     """
     x0, y0, x1, y1 = box
     a, b, c, d = x0 // _STEP - 1, -(-x1 // _STEP) + 1, y0 // _STEP - 1, -(-y1 // _STEP) + 1

@@ -19,7 +19,7 @@ from pipeline.read.copies import digest_of_ends
 from pipeline.read.ladder import in_order, natural
 from pipeline.read.scan import Scan, Unread, scan
 from pipeline.read.views import View, look
-from pipeline.threads import thread_pool
+from pipeline.threads import thread_pool, without_ipp
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,7 @@ def find_shots(
     SettingsError
         If `source` is not a folder, or `groups` is not a valid groups file for it; the message names the files.
     """
+    without_ipp()
     given = groups_file.read(groups) if groups else None
     scanned = scan(
         source,

@@ -14,6 +14,7 @@ from pipeline.merge.tiles import Box, Runner, boxes, run_here, sample
 from pipeline.photo import Image
 from pipeline.plan import Merge, Plan, Warp
 from pipeline.render.tone import toner
+from pipeline.threads import without_ipp
 
 Matrix = NDArray[np.float64]
 
@@ -43,6 +44,7 @@ def render_source(
     owner : (rows, columns) uint8 or None
         Index into the shot's exposures, at a reduced size; None for a single exposure.
     """
+    without_ipp()
     tiles = tiles or run_here(threads)
     merge = plan.merge
     used = [i for i, u in enumerate(merge.used) if u]
@@ -68,6 +70,7 @@ def render_source(
 
 def render_edits(plan: Plan, source: Image, *, depth: int = 8, tiles: Runner | None = None, threads: int = 1) -> Image:
     """The plan's operations on the merged source (h, w, 3): the picture to deliver, uint8 or uint16 by `depth`."""
+    without_ipp()
     tiles = tiles or run_here(threads)
     height, width = source.shape[:2]
     out: Any = np.empty(source.shape, np.uint8 if depth == 8 else np.uint16)

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.reduce import reduced
+
 Field = NDArray[np.floating[Any]]
 
 
@@ -24,8 +26,7 @@ class Seen:
 
 def look(proxy: Field) -> Seen:
     """One glance at (h, w, 3) float32 0..1, sRGB-encoded."""
-    scale = min(1.0, 512 / max(proxy.shape[:2]))
-    small = cv2.resize(proxy.astype(np.float32), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    small = reduced(proxy.astype(np.float32), 512)
     luma = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
     # Much black and little light: dark trees before a day's sky are no night.
     black = min(max((float(np.mean(luma < 0.12)) - 0.1) / 0.25, 0.0), 1.0)

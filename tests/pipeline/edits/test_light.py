@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rooms import encode, radiance
 
-from pipeline.edits.light import Exposure, plan, roll_off, solve
+from pipeline.edits.light import Exposure, filled, plan, roll_off, solve
 from pipeline.recipe import Light
 from pipeline.render.tone import shown_after
 from pipeline.see.scene import Seen, look
@@ -103,10 +103,29 @@ def test_night_stays_night():
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.floats(0, 0.07), st.floats(0.8, 1), st.floats(0.5, 1.03), st.floats(-0.05, 0.35))
-def test_every_curve_rises(black: float, white: float, gamma: float, contrast: float):
+@given(st.floats(0, 0.06), st.floats(0.5, 1), st.floats(0.4, 1.03), st.floats(0.1, 0.9), st.floats(0.5, 1))
+def test_every_curve_rises(black: float, white: float, gamma: float, contrast: float, pivot: float):
     x = np.linspace(0, 1, 512)
-    assert (np.diff(Exposure(black, white, gamma, contrast)(x)) >= -1e-9).all()
+    curve = Exposure(black, white, gamma, contrast, pivot)(x)
+    assert (np.diff(curve) >= -1e-9).all()
+    assert (np.diff(filled(curve, x, 0.75)) >= 0).all()
+
+
+def test_a_picture_full_of_light_is_not_pushed_into_white():
+    picture = np.full((200, 300, 3), 0.4, np.float32)
+    picture[:90] = np.linspace(0.86, 0.96, 300)[None, :, None]
+    after = luma(lit(picture))
+    assert (after[10:80] > 0.985).mean() < 0.1
+    assert solve(picture, Seen(), Light()).pivot > 0.9
+
+
+def test_grey_gaps_become_black_but_a_dark_corner_does_not():
+    gaps = np.full((240, 360, 3), 0.5, np.float32)
+    gaps[::12, :] = 0.09
+    corner = np.full((240, 360, 3), 0.5, np.float32)
+    corner *= (1 - 0.85 * np.linspace(0, 1, 360, dtype=np.float32) ** 2)[None, :, None]
+    assert solve(gaps, Seen(), Light()).black == pytest.approx(0.06)
+    assert solve(corner, Seen(), Light()).black == 0
 
 
 @settings(max_examples=30, deadline=None)
@@ -120,7 +139,7 @@ def test_roll_off_rises_to_one_and_is_the_identity_without_need(top: float):
 
 
 def test_uniform_pictures_do_not_break_it():
-    for level in (0.0, 0.5, 1.0):
-        flat = np.full((30, 40, 3), level, np.float32)
+    for level, shape in [(0.0, (30, 40)), (0.5, (30, 40)), (1.0, (30, 40)), (0.5, (1, 1536)), (0.5, (1536, 1))]:
+        flat = np.full((*shape, 3), level, np.float32)
         assert np.isfinite(lit(flat)).all()
         assert np.isfinite(solve(flat, Seen(), Light()).gamma)

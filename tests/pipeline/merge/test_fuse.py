@@ -125,3 +125,19 @@ def test_many_equal_exposures_share_the_detail_equally():
     weights = np.stack(fusion.weights)
     assert (weights == weights[0]).all()
     assert 5 <= np.median(weights) <= 8
+
+
+def test_what_no_exposure_covers_gets_no_detail():
+    taken = exposures(radiance(), EV)
+    fusion = prepare(taken, [np.eye(3)] * len(taken), EV, size=(600, 500))
+    out = fuse_tile(taken, fusion, (0, 0, 600, 500))
+    assert np.isfinite(out).all()
+    assert all(w[-1, -1].max() == 0 for w in fusion.weights)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (40, 1), (2, 3)])
+def test_the_thinnest_pictures_fuse(shape):
+    taken = [np.full((*shape, 3), level, np.uint8) for level in (40, 90, 180)]
+    out, _ = fused(taken)
+    assert np.isfinite(out).all()
+    assert 40 <= out.mean() <= 180
