@@ -3,8 +3,8 @@
     python -m benchmarks.quality.check [PHOTO ...] [--data DIR] [--megapixels 1.2] [--workers N]
 
 Writes benchmarks/results/check_quality.md. Photos are the full-size ones of DIR/photos and two exposures of each set of
-DIR/brackets: the limits were set on them and the damage of check_edits.py. Reported beside it: damage of other makes
-(check_unseen.py), other photos (halls, two objects, frames of a film), and room thumbnails (DIR/rooms/val).
+DIR/brackets: the limits were set on them. Reported beside it: damage of other makes (check_unseen.py), other photos
+(halls, two objects, frames of a film), and room thumbnails (DIR/rooms/val).
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def table(trials: list[Trial], *, wanted: bool) -> list[str]:
 
 
 def summary(trials: list[Trial]) -> list[str]:
-    """One row per goal: every group of photos, and apart from it damage of the makes that no limit was set on."""
+    """One row per goal: every group of photos, and damage of other makes on the first."""
     counted = [t for t in trials if t.name != "halo ring" and not t.faint]
     columns = [
         [t for t in counted if t.group == "photos" and t.made_by == "set"],
@@ -181,7 +181,8 @@ def write(trials: list[Trial], command: str) -> None:
         "less than 1 in OKLab x100, lightness included. Nothing else is left out, also where the random place of the "
         "damage is so plain that little of it can be seen.",
         "",
-        "Limits were set on the photos and on rooms of other houses. The unseen photos were looked at once: the slack "
+        "Limits were set on the photos and on rooms of other houses, with these kinds of damage in other places (casts "
+        "of all shapes too). The unseen photos were looked at once: the slack "
         "for strong colours was widened after it. A cast of one whole surface is told apart from a wanted change of "
         "that colour by its size only, so it is found less often where the surface is strongly coloured.",
         "",
