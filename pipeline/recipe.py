@@ -15,15 +15,24 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic_core import ErrorDetails
-from yaml.constructor import ConstructorError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from pipeline import forms
 from pipeline.codes import SettingsError
 
 Strength = Annotated[float, Field(ge=0, le=1, description="0 leaves every byte as it is, 1 is the full edit")]
 _WEB_FIELD = re.compile(r"\{(listing|name|seq)\}|\{seq:0?[1-9]\}")
-NotBuilt = Annotated[float, Field(ge=0, le=0, description="not built yet: accepts 0 only")]
+
+
+def _zero(strength: float) -> float:
+    if strength != 0:
+        raise ValueError("this panel is not built yet: its strength can only be 0")
+    return strength
+
+
+NotBuilt = Annotated[
+    float, AfterValidator(_zero), Field(description="not built yet: accepts 0 only", json_schema_extra={"const": 0})
+]
 
 
 class Panel(BaseModel):
@@ -227,17 +236,11 @@ class Recipe(Panel):
         try:
             return cls.model_validate(form)
         except ValidationError as error:
-            raise SettingsError("recipe: " + "; ".join(map(_said, error.errors()))) from None
+            raise SettingsError(f"recipe: {forms.faults(error)}") from None
 
     def to_yaml(self) -> str:
         """The whole form as YAML."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
-
-
-def _said(error: ErrorDetails) -> str:
-    """Which setting is wrong, why, and what was given; a whole panel is not repeated."""
-    where, why = ".".join(map(str, error["loc"])), error["msg"].removeprefix("Value error, ")
-    return f"{where}: {why}" + ("" if isinstance(error["input"], dict) else f" (got {error['input']!r})")
 
 
 def recipe_names() -> list[str]:
@@ -262,30 +265,12 @@ def _read_form(name: str) -> dict[str, Any]:
         except OSError as error:
             raise SettingsError(f"recipe {name}: cannot be read: {error.strerror}") from None
     try:
-        form = _yaml(text) or {}
-    except (yaml.YAMLError, ValueError) as error:
-        raise SettingsError(f"recipe {name}: not valid YAML: {error}") from None
+        form = forms.parse(text) or {}
+    except ValueError as error:
+        raise SettingsError(f"recipe {name}: {error}") from None
     if not isinstance(form, dict):
         raise SettingsError(f"recipe {name}: expected panels with options, found {type(form).__name__}")
     return form
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice in one mapping, where YAML's own loader keeps the last silently."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        keys: set[str] = set()
-        for key, _ in node.value:
-            if key.value in keys:
-                raise ConstructorError(None, None, f"{key.value!r} stands there twice", key.start_mark)
-            if isinstance(key.value, str):
-                keys.add(key.value)
-        return super().construct_mapping(node, deep=deep)
-
-
-def _yaml(text: str) -> Any:
-    """The value of a YAML text. Raises yaml.YAMLError, or ValueError for a date that is none."""
-    return yaml.load(text, Loader=_Loader)
 
 
 def _put(form: dict[str, Any], key: str, text: str) -> None:
@@ -296,8 +281,8 @@ def _put(form: dict[str, Any], key: str, text: str) -> None:
     if not isinstance(place, dict) or not panels:
         raise SettingsError(f"--set {key}: expected panel.option=value")
     try:
-        value = _yaml(text)
-    except (yaml.YAMLError, ValueError):
+        value = forms.parse(text)
+    except ValueError:
         if not _WEB_FIELD.match(text):
             raise SettingsError(f"--set {key}: cannot read value {text!r}") from None
         value = text

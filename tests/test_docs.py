@@ -94,7 +94,7 @@ def is_built(panel: str) -> bool:
     try:
         Recipe.load(overrides={f"{panel}.strength": "1"})
     except SettingsError as error:
-        return "strength: Extra inputs" in str(error)
+        return "strength: there is no such setting" in str(error)
     return True
 
 

@@ -28,6 +28,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pipeline import forms
 from pipeline.codes import SettingsError
 from pipeline.photo import Shot
 
@@ -117,15 +118,16 @@ def read(path: Path) -> Groups:
         If there is no such file or it is not a groups file; the message says where.
     """
     try:
-        form = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        form = forms.parse(path.read_text(encoding="utf-8"), texts=True) or {}
         return Groups.model_validate(form)
     except OSError as error:
         raise SettingsError(f"--groups {path}: {error.strerror or error}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"--groups {path}: not valid YAML: {error}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"--groups {path}: not a text file in UTF-8") from None
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-        raise SettingsError(f"--groups {path}: " + "; ".join(lines)) from None
+        raise SettingsError(f"--groups {path}: {forms.faults(error)}") from None
+    except ValueError as error:
+        raise SettingsError(f"--groups {path}: {error}") from None
 
 
 def check(given: Groups, path: Path, present: Mapping[str, Collection[str]], unreadable: Collection[str]) -> None:

@@ -126,9 +126,30 @@ def test_files_that_are_not_text_or_say_a_thing_twice_are_named(tmp_path: Path):
         file.write_text(text)
         with pytest.raises(SettingsError, match=r"mine\.yaml.*twice"):
             Recipe.load(file)
-    file.write_text("name: 2026-13-45")
-    with pytest.raises(SettingsError, match=r"mine\.yaml: not valid YAML"):
+    file.write_text("light: " + "[" * 3000)
+    with pytest.raises(SettingsError, match=r"mine\.yaml: not valid YAML: nested too deeply"):
         Recipe.load(file)
+
+
+def test_what_yaml_takes_for_a_date_or_a_number_to_base_60_is_text(tmp_path: Path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("name: 2026-13-45\ndeliver: {subsampling: 4:4:4}")
+    recipe = Recipe.load(file)
+    assert (recipe.name, recipe.deliver.subsampling) == ("2026-13-45", "4:4:4")
+    assert Recipe.load("default", {"deliver.subsampling": "4:4:4"}).deliver.subsampling == "4:4:4"
+
+
+def test_what_is_wrong_is_said_in_one_line_of_plain_words():
+    for key, value, says in [
+        ("sky.strength", "0.5", "sky.strength: this panel is not built yet"),
+        ("light.strength", "much", "light.strength: must be a number"),
+        ("light.strenght", "1", "light.strenght: there is no such setting"),
+        ("light.strength", "[1", "cannot read value"),
+    ]:
+        with pytest.raises(SettingsError) as caught:
+            Recipe.load("default", {key: value})
+        assert says in str(caught.value)
+        assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

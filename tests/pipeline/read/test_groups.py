@@ -121,6 +121,9 @@ def test_a_frame_whose_orientation_was_reset_is_told_in_the_groups_file(tmp_path
         ("listings: {12 Oak: [{files: []}]}", "listings.12 Oak.0.files"),
         ("listings: {12 Oak: [{file: [x]}]}", "listings.12 Oak.0.file"),
         ("listings: [", "not valid YAML"),
+        ("listings: {12 Oak: [], 12 Oak: []}", "'12 Oak' stands there twice in line 1"),
+        ("listings: " + "[" * 3000, "nested too deeply"),
+        ("listings: {12 Oak: [{files: 2024-13-45}]}", "files: must be a list"),
         ("just words", "groups"),
     ],
 )
@@ -129,6 +132,14 @@ def test_a_file_that_does_not_fit_is_refused_by_name(source: Path, tmp_path: Pat
     file.write_text(text, encoding="utf-8")
     with pytest.raises(SettingsError, match=says):
         find_shots(source, groups=file)
+
+
+def test_names_that_look_like_dates_or_numbers_are_names(tmp_path: Path) -> None:
+    file = tmp_path / "groups.yaml"
+    file.write_text("listings: {2024-02-31: [{files: [2024-02-31/1.jpg, 007]}], 12: [], yes: []}")
+    given = read(file)
+    assert list(given.listings) == ["2024-02-31", "12", "yes"]
+    assert given.listings["2024-02-31"][0].files == ("2024-02-31/1.jpg", "007")
 
 
 def test_a_missing_groups_file_is_refused(tmp_path: Path) -> None:
