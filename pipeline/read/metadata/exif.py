@@ -15,6 +15,7 @@ from pipeline.read.metadata.tiff import EXIF_IFD, FORMATS, INTEROP_IFD, Director
 
 Value = tuple[float, ...] | tuple[int, ...] | bytes | str
 Tags = dict[int, Value]
+FLASH = 37385
 
 _SUB_DIRECTORIES = 330
 _MAX_DIRECTORIES = 16
@@ -122,7 +123,7 @@ def describe(directories: Directories) -> dict[str, Any]:
         "model": text(first, 272) or text(first, 50708),
         "serial": text(exif, 42033) or text(first, 50735),
         "lens": text(exif, 42036),
-        "flash": bool(int(number(exif, 37385) or 0) & 1),
+        "flash": bool(int(number(exif, FLASH) or 0) & 1),
     }
     return {k: v for k, v in found.items() if v}
 

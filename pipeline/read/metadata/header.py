@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import rawpy
 from pipeline.codes import Code, PhotoError
 from pipeline.photo import Header
 from pipeline.read.metadata import exif
+from pipeline.read.metadata.containers import XMP_HEAD
 
 Frame = tuple[int, int, int]
 """Stored width and height in pixels, bits per channel."""
@@ -30,6 +32,7 @@ _OTHER_KINDS = {
     b"\0\0\0\x0cjP  ": "JPEG 2000",
 }
 _COMPRESSIONS = {1: "uncompressed", 6: "JPEG", 7: "lossless JPEG", 9: "VC-5", 34892: "lossy JPEG", 52546: "JPEG XL"}
+_FLASH_FIRED = re.compile(rb"exif:Fired(?:\s*=\s*[\"']|\s*>\s*)True", re.IGNORECASE)
 _FLIPS = (1, 2, 4, 3, 5, 8, 6, 7)
 """EXIF orientation of LibRaw's flip, a bit field: 1 mirrors columns, 2 mirrors rows, 4 transposes."""
 
@@ -109,7 +112,7 @@ def read_jpeg(file: BinaryIO, path: Path, start: int = 0) -> tuple[Frame, exif.D
     PhotoError
         UNREADABLE, TRUNCATED, or UNSUPPORTED_FORMAT (lossless, hierarchical, 12 bits).
     """
-    directories = exif.Directories()
+    directories, flash = exif.Directories(), False
     file.seek(start + 2)
     while len(head := file.read(4)) == 4:
         marker, length = head[1], int.from_bytes(head[2:], "big")
@@ -122,9 +125,13 @@ def read_jpeg(file: BinaryIO, path: Path, start: int = 0) -> tuple[Frame, exif.D
         if len(data) < length - 2:
             break
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            if flash:  # what EXIF says, even that none fired, counts more
+                directories.exif.setdefault(exif.FLASH, (1,))
             return _jpeg_frame(marker, data, path), directories
         if marker == 0xE1 and data[:6] == b"Exif\0\0" and not directories.main:
             directories = _exif_block(data[6:])
+        if marker == 0xE1 and data.startswith(XMP_HEAD):
+            flash = flash or _FLASH_FIRED.search(data) is not None
         if marker in (0xD9, 0xDA):
             raise PhotoError(Code.UNREADABLE, f"{path}: the JPEG has no frame header")
     raise PhotoError(Code.TRUNCATED, f"{path}: the JPEG ends inside its header")

@@ -89,6 +89,19 @@ def test_the_exposure_is_read_from_exif_in_every_container(tmp_path: Path, form:
     assert header.exposure_value == pytest.approx(np.log2(4 / 60 / 64))
 
 
+@pytest.mark.parametrize(
+    "fired", ['<exif:Flash exif:Fired="True"/>', "<exif:Flash><exif:Fired>True</exif:Fired></exif:Flash>"]
+)
+def test_a_flash_that_only_xmp_tells_of_counts_unless_exif_denies_it(tmp_path: Path, fired: str) -> None:
+    told, denied, dark = tmp_path / "told.jpg", tmp_path / "denied.jpg", tmp_path / "dark.jpg"
+    picture, exif = Image.new("RGB", (40, 24)), Image.Exif()
+    exif.get_ifd(34665)[37385] = 16
+    picture.save(told, xmp=fired.encode())
+    picture.save(denied, xmp=fired.encode(), exif=exif.tobytes())
+    picture.save(dark, xmp=fired.replace("True", "False").encode())
+    assert [read_header(p).flash for p in (told, denied, dark)] == [True, False, False]
+
+
 def test_high_iso_beyond_16_bits_comes_from_the_long_tag(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif.get_ifd(34665).update({34855: 65535, 34866: 102400})
