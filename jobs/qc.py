@@ -19,15 +19,17 @@ def qc(before: Path, after: Path, recipe: Recipe) -> dict[str, Any]:
     """Compare two pictures, or two folders by the names in them, with the limits of the recipe's panel `check`.
 
     The answer is JSON values: passed, and per pair passed, codes, reasons and figures. A pair that cannot be compared
-    has not passed; its code says why.
+    has not passed; its code says why. unmatched: pictures that only one of the folders has, such as the other exposures
+    of a set.
 
     Raises
     ------
     SettingsError
         If a path does not exist, one is a folder and the other a file, or the folders share no names.
     """
-    photos = [_pair(b, a, recipe) for b, a in _pairs(before, after)]
-    return {"passed": all(p["passed"] for p in photos), "photos": photos}
+    pairs, unmatched = _pairs(before, after)
+    photos = [_pair(b, a, recipe) for b, a in pairs]
+    return {"passed": all(p["passed"] for p in photos), "photos": photos, "unmatched": list(map(str, unmatched))}
 
 
 def show(found: dict[str, Any], out: TextIO) -> None:
@@ -43,6 +45,8 @@ def show(found: dict[str, Any], out: TextIO) -> None:
         print(f"{'passed' if photo['passed'] else 'FAILED'}  {photo['after']}  {shown}", file=out)
         for code, reason in zip(photo["codes"], photo["reasons"], strict=True):
             print(f"        {code}: {reason}", file=out)
+    for path in found["unmatched"]:
+        print(f"not compared  {path}", file=out)
 
 
 def _pair(before: Path, after: Path, recipe: Recipe) -> dict[str, Any]:
@@ -63,23 +67,31 @@ def _pair(before: Path, after: Path, recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def _pairs(before: Path, after: Path) -> list[tuple[Path, Path]]:
+def _pairs(before: Path, after: Path) -> tuple[list[tuple[Path, Path]], list[Path]]:
+    """Pictures to compare, and those that only one of the folders has."""
     for name, path in (("BEFORE", before), ("AFTER", after)):
         if not path.exists():
             raise SettingsError(f"{name} {path}: no such file or folder")
     if before.is_dir() != after.is_dir():
         raise SettingsError(f"BEFORE {before} and AFTER {after}: give two files, or two folders")
     if not before.is_dir():
-        return [(before, after)]
+        return [(before, after)], []
     sources, results = _by_name(before), _by_name(after)
-    shared = sorted(set(sources) & set(results))
-    if not shared:
+    if not sources.keys() & results.keys():
         raise SettingsError(f"BEFORE {before} and AFTER {after}: no picture has the same name in both")
-    return [(sources[name], results[name]) for name in shared]
+    alone = sorted(sources.keys() ^ results.keys())
+    return (
+        [(source, results[name]) for name, source in sources.items() if name in results],
+        [sources.get(name) or results[name] for name in alone],
+    )
 
 
 def _by_name(folder: Path) -> dict[str, Path]:
-    """Pictures below a folder, by their path without the ending."""
+    """Pictures below a folder, by their path without the ending. Raises SettingsError if two would have one name."""
     endings = PICTURES | RAWS
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix[1:].casefold() in endings)
-    return {p.relative_to(folder).with_suffix("").as_posix(): p for p in files}
+    found: dict[str, Path] = {}
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix[1:].casefold() in endings):
+        other = found.setdefault(path.relative_to(folder).with_suffix("").as_posix(), path)
+        if other != path:
+            raise SettingsError(f"{other} and {path}: two pictures of one name; give files instead of folders")
+    return found

@@ -127,6 +127,17 @@ def test_qc_passes_a_gentle_edit_and_fails_a_damaged_one(samples: Path, tmp_path
     assert "SSIM_LOW" in told
 
 
+def test_qc_lists_what_only_one_folder_has_and_refuses_two_of_a_name(photo: Any, tmp_path: Path) -> None:
+    for path in ("before/a.jpg", "before/b.jpg", "after/a.jpg", "after/c.jpg"):
+        photo(path)
+    code, out, _ = _run("qc", tmp_path / "before", tmp_path / "after", "--json")
+    assert code == 0
+    assert [Path(p).name for p in json.loads(out)["unmatched"]] == ["b.jpg", "c.jpg"]
+    assert "not compared" in _run("qc", tmp_path / "before", tmp_path / "after")[1]
+    (tmp_path / "before/a.png").write_bytes((tmp_path / "before/a.jpg").read_bytes())
+    assert _run("qc", tmp_path / "before", tmp_path / "after")[0] == 2
+
+
 def test_qc_pairs_folders_by_name_and_names_what_cannot_be_compared(photo: Any, tmp_path: Path) -> None:
     for folder in ("before", "after"):
         photo(f"{folder}/villa/a.jpg")
