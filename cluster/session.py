@@ -31,6 +31,9 @@ _LEAST_TEMP = 32_000_000
 
 _PREFIX = "sunray-"
 _LAST_SECONDS = 5.0
+_KILLED_SECONDS = 10.0
+_WORKERS = ("python", "raylet", "gcs_server")
+"""How the names of executables begin that Ray and its workers run."""
 
 _TOKEN = os.environ.get("RAY_AUTH_TOKEN") or secrets.token_hex(32)
 """One for the life of this process, because Ray keeps the first token it has seen."""
@@ -150,30 +153,42 @@ def _locked(folder: Path, *, wait: bool) -> Generator[None]:
 def _clear(folder: Path, *, patience: float = _LAST_SECONDS) -> None:
     """Delete a session's folder once its processes are gone; Ray does not wait for them, and may overlook one.
 
-    After `patience` seconds they are killed.
+    After `patience` seconds they are killed; one that outlives this, as in a disk's driver, is left to the kernel.
     """
     deadline = time.monotonic() + patience
-    while pids := _using(folder):
+    while (pids := _using(folder)) and time.monotonic() < deadline + _KILLED_SECONDS:
         if time.monotonic() >= deadline:
             for pid in pids:
-                with suppress(ProcessLookupError):
+                with suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
         time.sleep(0.05)
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def _using(folder: Path) -> list[int]:
-    """Living processes, other than this one, with an open file below a folder; none where /proc is absent.
+    """Ray's living processes, other than this one, that write below a folder; none where /proc is absent.
 
-    By nothing else are all of Ray's processes known: they write their titles over command line and environment.
+    They are known by executable and log files, since they write their titles over command line and environment. Who
+    only reads there, as `tail -f` or a notebook of the user's, is none of them.
     """
     below = f"{folder.resolve()}{os.sep}"
     found: list[int] = []
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            if any(os.readlink(f).startswith(below) for f in os.scandir(process / "fd")):  # noqa: PTH115
+            if (process / "exe").readlink().name.startswith(_WORKERS) and _writes(process, below):
                 found.append(int(process.name))
     return [pid for pid in found if pid != os.getpid()]
+
+
+def _writes(process: Path, below: str) -> bool:
+    """Whether a process of /proc has a file open to write whose path begins with `below`."""
+    for file in os.scandir(process / "fd"):
+        with suppress(OSError):  # closed meanwhile
+            if os.readlink(file).startswith(below):  # noqa: PTH115
+                flags = (process / "fdinfo" / file.name).read_text().split("flags:")[1].split()[0]
+                if int(flags, 8) & os.O_ACCMODE != os.O_RDONLY:
+                    return True
+    return False
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from jobs.interrupt import Interrupted, Stop
+from jobs.progress import photos
 from jobs.terminal import Fault, own_streams
 from pipeline.codes import PhotoError, SettingsError
 from pipeline.deliver.xmp import software
@@ -249,8 +250,9 @@ def _leave(message: str, code: int) -> NoReturn:
 def _closing(summary: dict[str, Any], dest: Path) -> str:
     counts = summary["counts"]
     lines = [f"{p['code']:<20} {p['failure'].get('message', '')}" for p in summary["photos"] if p["code"]]
-    number = f"{counts['shots']} photos" if counts["shots"] != 1 else "1 photo"
     warned = f", {counts['warnings']} with warnings" if counts["warnings"] else ""
-    lines.append(f"{number}: {counts['delivered']} delivered, {counts['quarantined']} quarantined{warned}")
+    lines.append(
+        f"{photos(counts['shots'])}: {counts['delivered']} delivered, {counts['quarantined']} quarantined{warned}"
+    )
     lines.append(f"report: {dest / 'report' / 'index.html'}")
     return "\n".join(lines)

@@ -6,18 +6,20 @@ delivered picture has just that picture made again; failures that may pass (`ret
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
-from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from cluster.session import session
 from cluster.settings import Settings, cpus_here
+from jobs.departed import departed, intact, kept, pictures
 from jobs.destination import (
     check_destination,
     check_source,
@@ -28,19 +30,19 @@ from jobs.destination import (
     quarantine,
     stands,
 )
-from jobs.interrupt import Stop, watched
+from jobs.interrupt import Stop, ending, watched
 from jobs.ledger import Ledger
 from jobs.outputs import (
     check_unique,
-    departed,
     done_records,
     drop_records,
     files_of,
     is_planned,
+    numbered,
     remove_stale,
     to_be_made,
 )
-from jobs.progress import Silence, Watcher
+from jobs.progress import Silence, Watcher, photos
 from jobs.summary import summarise, write_json
 from pipeline.codes import Code, Failure, PhotoError, SettingsError
 from pipeline.deliver.gallery import write_report
@@ -92,7 +94,7 @@ def edit(job: Job, settings: Settings, watcher: Watcher | None = None, stop: Sto
         ledger = _opened(job, settings, held) if _was_used(job) else None
         watcher.note(f"reading {job.source}")
         found = survey(job.source, job.recipe, listing_depth=job.listing_depth, groups=job.groups)
-        tasks = numbered(found)
+        tasks = _tasks(found, job)
         check_unique(tasks, job.recipe)
         refused = [Result.quarantined(f.shot, f.failure) for f in found.failures]
         ledger = ledger or _opened(job, settings, held)
@@ -100,26 +102,25 @@ def edit(job: Job, settings: Settings, watcher: Watcher | None = None, stop: Sto
         _write_groups(found, job)
         for result in refused:
             quarantine(result, job.destination)
-        folder = str(job.destination) if settings.database else ""
-        known = begin_again(tasks, ledger, job, folder=folder)
+        known = begin_again(tasks, ledger, job)
         if known:
-            watcher.note(f"{len(known)} of {len(tasks)} photos are already done")
+            watcher.note(f"{len(known)} of {photos(len(tasks))} already done")
         rest = [t for t in tasks if t.shot.id not in known]
         with closing(_developed(rest, job, settings, watcher, stop)) as results:
             for result in results:
                 ledger.record(result, fingerprint)
                 known[result.id] = result
         ledger.end(run, time.monotonic() - started)
-        photos = [known[t.shot.id] for t in tasks] + refused
-        summary = summarise(photos, job.recipe, run=run, seconds=ledger.seconds(fingerprint))
+        all_results = [known[t.shot.id] for t in tasks] + refused
+        summary = summarise(all_results, job.recipe, run=run, seconds=ledger.seconds(fingerprint))
         write_json(job.destination / "summary.json", summary)
-        if kept := leave_only(photos, ledger, job, folder=folder):
-            watcher.note(f"{kept} delivered photos are no longer in SOURCE: kept (--prune removes them)")
+        if stay := leave_only(all_results, ledger, job):
+            watcher.note(f"kept {photos(stay, 'delivered')} no longer in SOURCE (--prune removes them)")
         write_report(job.destination, summary, {t.shot.id: t.shot for t in tasks}, threads=cpus_here())
     return summary
 
 
-def begin_again(tasks: Sequence[Task], ledger: Ledger, job: Job, *, folder: str = "") -> dict[str, Result]:
+def begin_again(tasks: Sequence[Task], ledger: Ledger, job: Job) -> dict[str, Result]:
     """Results that stand: from the ledger, and from records that workers wrote before a driver died.
 
     What was made so far is noted in the ledger's files, and all that does not stand is forgotten before work on it
@@ -127,7 +128,7 @@ def begin_again(tasks: Sequence[Task], ledger: Ledger, job: Job, *, folder: str 
     """
     recipe, destination = job.recipe.fingerprint(), job.destination
     recorded, noted = ledger.results(recipe), done_records(destination)
-    ledger.add_files(folder, {path for _, result in noted.values() for path in files_of(result)})
+    ledger.add_files({path for _, result in noted.values() for path in files_of(result)})
     known: dict[str, Result] = {}
     for task in tasks:
         shot = task.shot.id
@@ -138,26 +139,37 @@ def begin_again(tasks: Sequence[Task], ledger: Ledger, job: Job, *, folder: str 
                 known[shot] = result
                 break
     ledger.keep_only(known, recipe)
-    drop_records(set(noted) - set(known) - set(departed(noted, job.source)), destination)
-    ledger.add_files(folder, to_be_made([t for t in tasks if t.shot.id not in known], job.recipe, destination))
+    drop_records(set(noted) - set(known) - set(_departed(noted, job, {t.shot.id for t in tasks})), destination)
+    ledger.add_files(to_be_made([t for t in tasks if t.shot.id not in known], job.recipe, destination))
     return known
 
 
-def leave_only(results: Sequence[Result], ledger: Ledger, job: Job, *, folder: str = "") -> int:
+def leave_only(results: Sequence[Result], ledger: Ledger, job: Job) -> int:
     """Take away what runs of this DEST left and `results` no longer name: pictures, plans, records, failures.
 
     Pictures of photos that have left SOURCE stay, unless the job prunes. Returns how many photos those are.
     """
     destination = job.destination
     noted = done_records(destination)
-    gone = {} if job.prune else departed(noted, job.source)
-    kept = {path for result in gone.values() for path in files_of(result)}
-    made = ledger.files(folder) | {p for _, r in noted.values() for p in files_of(r)}
-    remove_stale(made - kept, results, destination)
-    ledger.set_files(folder, {path for result in results for path in files_of(result)} | kept)
+    gone = kept(_departed(noted, job, {result.id for result in results}), results, destination)
+    stay = {path for result in gone.values() for path in files_of(result)}
+    made = ledger.files() | {p for _, r in noted.values() for p in files_of(r)}
+    remove_stale(made - stay, results, destination)
+    ledger.set_files({path for result in results for path in files_of(result)} | stay)
     clear_quarantine(results, destination)
     clear_parts(destination)
-    return len(gone.keys() - {result.id for result in results})
+    return intact(gone.values(), destination)
+
+
+def _tasks(found: Found, job: Job) -> list[Task]:
+    """The shots as tasks, clear of what photos that have left SOURCE keep in DEST."""
+    gone = _departed(done_records(job.destination), job, {shot.id for shot in found.shots})
+    return numbered(found, job.recipe, taken=pictures(gone.values(), job.destination))
+
+
+def _departed(noted: Mapping[str, tuple[str, Result]], job: Job, present: Collection[str]) -> dict[str, Result]:
+    """Results whose photos have left SOURCE, and that are to stay: none where the job prunes."""
+    return {} if job.prune else departed(noted, job.source, present)
 
 
 def _write_groups(found: Found, job: Job) -> None:
@@ -178,7 +190,10 @@ def _opened(job: Job, settings: Settings, held: ExitStack) -> Ledger:
     """Hold DEST, made if absent, and open its ledger; both until `held` is closed."""
     make_destination(job.destination)
     held.enter_context(only_writer(job.destination))
-    ledger = held.enter_context(Ledger(settings.database or f"sqlite:///{job.destination / 'ledger.sqlite'}"))
+    if settings.database:
+        ledger = held.enter_context(Ledger(settings.database, folder=str(job.destination.resolve())))
+    else:
+        ledger = held.enter_context(Ledger.at(job.destination / "ledger.sqlite"))
     _check_owner(ledger, job)
     return ledger
 
@@ -199,16 +214,6 @@ def survey(source: Path, recipe: Recipe, *, listing_depth: int = 1, groups: Path
     return found
 
 
-def numbered(found: Found) -> list[Task]:
-    """The shots with their numbers within their listings, from 1, in the order of the manifest."""
-    seen: Counter[str] = Counter()
-    tasks: list[Task] = []
-    for shot in found.shots:
-        seen[shot.listing] += 1
-        tasks.append(Task(shot, seen[shot.listing]))
-    return tasks
-
-
 def _developed(tasks: Sequence[Task], job: Job, settings: Settings, watcher: Watcher, stop: Stop) -> Generator[Result]:
     """Each task's result exactly once, as it comes."""
     if not tasks:
@@ -217,8 +222,8 @@ def _developed(tasks: Sequence[Task], job: Job, settings: Settings, watcher: Wat
     work = {i: predicted_seconds(shot) for i, shot in shots.items()}
     watcher.start(len(tasks), sum(work.values()))
     try:
-        with stop.deferred(), session(settings), stop.at_end():
-            for made in watched(_rounds(tasks, job, settings, watcher, stop), stop):
+        with stop.deferred(), session(settings), ending() as ended:
+            for made in watched(_rounds(tasks, job, settings, watcher, stop, ended=ended), stop):
                 result = unless_changed(made, shots[made.id], job.source)
                 if result.status != "delivered":
                     quarantine(result, job.destination)
@@ -235,11 +240,8 @@ def unless_changed(result: Result, shot: Shot, source: Path) -> Result:
     """
     if result.failure.get("stage") != "read" or result.code == Code.SOURCE_CHANGED.name:
         return result
-    files = [(Path(f).relative_to(source.absolute()).as_posix(), Path(f)) for f in shot.sources]
-    missing = [str(path) for _, path in files if not path.is_file()]
-    if not missing and result.id == shot_id(
-        shot.listing, [(below, path.stat().st_size, digest_of_ends(str(path))) for below, path in files]
-    ):
+    missing = [f for f in shot.sources if not os.path.isfile(f)]  # noqa: PTH113 - False, too, where the disk is stale
+    if not missing and result.id == _id_now(shot, source):
         return result
     what = f"{missing[0]}: vanished" if missing else f"{shot.sources[shot.reference]}: changed, or a file of its set,"
     return Result.quarantined(
@@ -247,7 +249,21 @@ def unless_changed(result: Result, shot: Shot, source: Path) -> Result:
     )
 
 
-def _rounds(tasks: Sequence[Task], job: Job, settings: Settings, watcher: Watcher, stop: Stop) -> Iterator[Result]:
+def _id_now(shot: Shot, source: Path) -> str:
+    """What the shot's id would be with its files as they are now; "" where the disk does not answer."""
+    root = source.absolute()
+    try:
+        files = [
+            (Path(f).relative_to(root).as_posix(), Path(f).stat().st_size, digest_of_ends(f)) for f in shot.sources
+        ]
+    except OSError:
+        return ""
+    return shot_id(shot.listing, files)
+
+
+def _rounds(
+    tasks: Sequence[Task], job: Job, settings: Settings, watcher: Watcher, stop: Stop, *, ended: Event
+) -> Iterator[Result]:
     """Stream all; stream what a dying worker took with it one by one; then what is still missing each in a process."""
     pool = Pool.connected(len(tasks), workers=settings.workers, least=settings.min_workers, patience=settings.patience)
     rest = {t.shot.id: t for t in tasks}
@@ -255,9 +271,9 @@ def _rounds(tasks: Sequence[Task], job: Job, settings: Settings, watcher: Watche
         for result in stream(list(rest.values()), job.recipe, job.destination, pool, one_per_block=again):
             if rest.pop(result.id, None):
                 yield result
-        if not rest or stop.requested or stop.ended:  # then the stream has ended early
+        if not rest or stop.requested or ended.is_set():  # then the stream has ended early
             return
-        watcher.note(f"{len(rest)} photos were lost with their workers and are run again")
+        watcher.note(f"{photos(len(rest))} lost with a worker: run again")
     yield from alone(list(rest.values()), job.recipe, job.destination, pool)
 
 

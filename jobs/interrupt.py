@@ -25,11 +25,10 @@ class Interrupted(Exception):
 
 
 class Stop:
-    """A wish to stop, by a signal or by whoever sets `requested`, and whether the work has ended without one."""
+    """A wish to stop, by a signal or by whoever sets `requested`."""
 
     def __init__(self) -> None:
         self.requested = False
-        self.ended = False
         self._deferred = False
 
     def on_signals(self) -> None:
@@ -48,14 +47,6 @@ class Stop:
             self._deferred = False
             self.check()
 
-    @contextmanager
-    def at_end(self) -> Generator[None]:
-        """Note in `ended`, for other threads, that the block is left, whether all is done or something failed."""
-        try:
-            yield
-        finally:
-            self.ended = True
-
     def check(self) -> None:
         """Raise Interrupted if the wish is there."""
         if self.requested:
@@ -65,6 +56,16 @@ class Stop:
         first, self.requested = not self.requested, True
         if first and not self._deferred:
             raise Interrupted
+
+
+@contextmanager
+def ending() -> Generator[threading.Event]:
+    """An event for other threads, set when the block is left, whether all is done or something failed."""
+    left = threading.Event()
+    try:
+        yield left
+    finally:
+        left.set()
 
 
 def watched(items: Iterator[T], stop: Stop) -> Iterator[T]:

@@ -12,8 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import String, Text, create_engine, delete, select
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy import Engine, String, Text, create_engine, delete, inspect, make_url, select
+from sqlalchemy.exc import ArgumentError, DatabaseError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from pipeline.codes import Code, PhotoError, SettingsError
@@ -25,9 +25,10 @@ class _Base(DeclarativeBase):
 
 
 class _Photo(_Base):
-    """The latest result of a shot under one recipe."""
+    """The latest result of a shot under one recipe, in one DEST."""
 
     __tablename__ = "photos"
+    folder: Mapped[str] = mapped_column(String(1024), primary_key=True)
     shot: Mapped[str] = mapped_column(String(20), primary_key=True)
     recipe: Mapped[str] = mapped_column(String(16), primary_key=True)
     listing: Mapped[str] = mapped_column(Text)
@@ -38,10 +39,11 @@ class _Photo(_Base):
 
 
 class _Run(_Base):
-    """One call of `sunroom edit` on this DEST."""
+    """One call of `sunroom edit` on a DEST."""
 
     __tablename__ = "runs"
     run: Mapped[str] = mapped_column(String(32), primary_key=True)
+    folder: Mapped[str] = mapped_column(String(1024), index=True)
     recipe: Mapped[str] = mapped_column(String(16))
     source: Mapped[str] = mapped_column(Text)
     form: Mapped[str] = mapped_column(Text)
@@ -56,8 +58,30 @@ class _File(_Base):
     path: Mapped[str] = mapped_column(String(1024), primary_key=True)
 
 
+def _engine(url: str) -> Engine:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:  # not shown: where it cannot be read, a password in it cannot be told
+        raise SettingsError("SUNROOM_DATABASE: is no SQLAlchemy URL, as in postgresql://user@host/name") from None
+    try:
+        return create_engine(parsed)
+    except (ArgumentError, ImportError) as error:
+        reason = str(error).splitlines()[0]
+        raise SettingsError(f"SUNROOM_DATABASE {parsed}: cannot be used here: {reason}") from None
+
+
+def _drop_without_folders(engine: Engine) -> None:
+    present = inspect(engine)
+    for table in _Base.metadata.sorted_tables:
+        if present.has_table(table.name) and "folder" not in {c["name"] for c in present.get_columns(table.name)}:
+            table.drop(engine)
+
+
 class Ledger:
-    """Results keyed (shot id, recipe fingerprint), and the runs that made them; a context manager.
+    """Results of one DEST keyed (shot id, recipe fingerprint), and the runs that made them; a context manager.
+
+    folder: tells the DESTs of one database apart; empty in a DEST's own. Tables of before folders were noted are made
+    anew, since done-records beside the plans let the results stand again.
 
     Raises
     ------
@@ -67,14 +91,16 @@ class Ledger:
         WRITE_FAILED, from any method that writes: the disk is full, or the database is gone.
     """
 
-    def __init__(self, url: str) -> None:
-        self._engine = create_engine(url)
+    def __init__(self, url: str, *, folder: str = "") -> None:
+        self._folder = folder
+        self._engine = _engine(url)
         try:
+            _drop_without_folders(self._engine)
             _Base.metadata.create_all(self._engine)
         except DatabaseError as error:
             self._engine.dispose()
             raise SettingsError(
-                f"ledger {url}: cannot be opened: {error.orig}; if it is damaged, delete it: "
+                f"ledger {self._engine.url}: cannot be opened: {error.orig}; if it is damaged, delete it: "
                 "finished photos are known by their records in DEST/plans, too"
             ) from None
         self._session = Session(self._engine)
@@ -88,6 +114,7 @@ class Ledger:
         """Write one result, replacing an older one of the same shot and recipe; on disk when this returns."""
         values = json.dumps(result.to_dict(), sort_keys=True)
         row = _Photo(
+            folder=self._folder,
             shot=result.id,
             recipe=recipe,
             listing=result.listing,
@@ -101,35 +128,38 @@ class Ledger:
 
     def results(self, recipe: str) -> dict[str, Result]:
         """All results under a recipe's fingerprint, by shot id."""
-        rows = self._session.execute(select(_Photo.shot, _Photo.result).where(_Photo.recipe == recipe))
+        here = _Photo.folder == self._folder
+        rows = self._session.execute(select(_Photo.shot, _Photo.result).where(here, _Photo.recipe == recipe))
         return {shot: Result.from_dict(json.loads(text)) for shot, text in rows}
 
     def keep_only(self, shots: Iterable[str], recipe: str) -> None:
         """Forget what is not one of `shots` under `recipe`: sources that are gone, and former recipes."""
+        here = _Photo.folder == self._folder
         with self._saved():
-            self._session.execute(delete(_Photo).where(_Photo.recipe != recipe))
-            for shot in set(self._session.scalars(select(_Photo.shot))) - set(shots):
-                self._session.execute(delete(_Photo).where(_Photo.shot == shot))
+            self._session.execute(delete(_Photo).where(here, _Photo.recipe != recipe))
+            for shot in set(self._session.scalars(select(_Photo.shot).where(here))) - set(shots):
+                self._session.execute(delete(_Photo).where(here, _Photo.shot == shot))
 
-    def files(self, folder: str) -> set[str]:
-        """Paths below DEST that runs made there; `folder` tells the DESTs of one database apart."""
-        return set(self._session.scalars(select(_File.path).where(_File.folder == folder)))
+    def files(self) -> set[str]:
+        """Paths below DEST that runs made there."""
+        return set(self._session.scalars(select(_File.path).where(_File.folder == self._folder)))
 
-    def add_files(self, folder: str, paths: Iterable[str]) -> None:
+    def add_files(self, paths: Iterable[str]) -> None:
         """Note files that runs made, or are about to make."""
         with self._saved():
-            self._session.add_all(_File(folder=folder, path=p) for p in set(paths) - self.files(folder))
+            self._session.add_all(_File(folder=self._folder, path=p) for p in set(paths) - self.files())
 
-    def set_files(self, folder: str, paths: Iterable[str]) -> None:
+    def set_files(self, paths: Iterable[str]) -> None:
         """Note that these files, and no others, are left of all runs."""
         with self._saved():
-            self._session.execute(delete(_File).where(_File.folder == folder))
-            self._session.add_all(_File(folder=folder, path=p) for p in set(paths))
+            self._session.execute(delete(_File).where(_File.folder == self._folder))
+            self._session.add_all(_File(folder=self._folder, path=p) for p in set(paths))
 
     def begin(self, run: str, *, recipe: str, source: str, form: str) -> None:
         """Note a run's start; `form` is the recipe's YAML."""
         with self._saved():
-            self._session.add(_Run(run=run, recipe=recipe, source=source, form=form, seconds=0.0))
+            row = _Run(run=run, folder=self._folder, recipe=recipe, source=source, form=form, seconds=0.0)
+            self._session.add(row)
 
     def end(self, run: str, seconds: float) -> None:
         """Note how many wall seconds a run took."""
@@ -138,12 +168,14 @@ class Ledger:
 
     def last(self) -> tuple[str, str] | None:
         """Recipe fingerprint and source of the latest run, or None before the first."""
-        row = self._session.execute(select(_Run.recipe, _Run.source).order_by(_Run.run.desc()).limit(1)).first()
+        runs = select(_Run.recipe, _Run.source).where(_Run.folder == self._folder)
+        row = self._session.execute(runs.order_by(_Run.run.desc()).limit(1)).first()
         return (row[0], row[1]) if row else None
 
     def seconds(self, recipe: str) -> float:
         """Wall seconds of all runs under a recipe together."""
-        return sum(self._session.scalars(select(_Run.seconds).where(_Run.recipe == recipe)))
+        runs = select(_Run.seconds).where(_Run.folder == self._folder, _Run.recipe == recipe)
+        return sum(self._session.scalars(runs))
 
     @contextmanager
     def _saved(self) -> Generator[None]:

@@ -1,4 +1,4 @@
-"""The files of a job below DEST: where each photo's go, which of an earlier run still count, which are left over.
+"""The files of a job below DEST: where each photo's go, which are recorded, which are left over.
 
 Only files that a done-record (plans/<shot id>.json) or a run's own plan names are ever removed.
 """
@@ -6,14 +6,19 @@ Only files that a done-record (plans/<shot id>.json) or a run's own plan names a
 from __future__ import annotations
 
 import json
+import os
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from itertools import count
 from pathlib import Path, PurePosixPath
 
 from pipeline.codes import SettingsError
 from pipeline.deliver.profiles import EXTENSIONS, web_name
-from pipeline.photo import Result
+from pipeline.photo import Result, Shot
+from pipeline.read.shots import Found
 from pipeline.recipe import Recipe
 from pipeline.stream import Task
 
@@ -31,6 +36,51 @@ def planned(task: Task, recipe: Recipe) -> dict[str, str]:
     return paths
 
 
+def numbered(found: Found, recipe: Recipe, *, taken: Collection[str] = frozenset()) -> list[Task]:
+    """The shots with their numbers within their listings, from 1, in the order of the manifest.
+
+    taken: paths below DEST, folded, of pictures that no shot may overwrite. The number that leads to one is passed
+    over; a name that does gets a suffix, as a name that two photos share: -<ending>, then -2, -3, ...
+    """
+    used = {(s.listing, s.name.casefold()) for s in (*found.shots, *(f.shot for f in found.failures))}
+    last: Counter[str] = Counter()
+    tasks: list[Task] = []
+    for shot in found.shots:
+        task = _clear_of(taken, Task(shot, last[shot.listing] + 1), recipe, used)
+        tasks.append(task)
+        used.add((shot.listing, task.shot.name.casefold()))
+        last[shot.listing] = task.sequence
+    return tasks
+
+
+def _clear_of(taken: Collection[str], task: Task, recipe: Recipe, used: Collection[tuple[str, str]]) -> Task:
+    """The task, if it needs that with another number or name; one helps, since deliver.web.name holds either."""
+
+    def held(task: Task) -> list[str]:
+        return [profile for profile, path in planned(task, recipe).items() if folded(path) in taken]
+
+    shot, names = task.shot, _names(task.shot)
+    while True:
+        name = next(names)
+        if name != shot.name and (shot.listing, name.casefold()) in used:
+            continue
+        other = replace(task, shot=replace(shot, name=name))
+        while held(other) == ["web"]:
+            following = replace(other, sequence=other.sequence + 1)
+            if planned(following, recipe) == planned(other, recipe):
+                break
+            other = following
+        if not held(other):
+            return other
+
+
+def _names(shot: Shot) -> Iterator[str]:
+    """Its own name, then others for a file that is taken."""
+    yield shot.name
+    yield f"{shot.name}-{PurePosixPath(shot.sources[shot.reference]).suffix.removeprefix('.').casefold()}"
+    yield from (f"{shot.name}-{number}" for number in count(2))
+
+
 def is_planned(result: Result, task: Task, recipe: Recipe) -> bool:
     """Whether a result is what this task would give: listing and name, and where delivered each picture's path."""
     if (result.listing, result.name) != (task.shot.listing, task.shot.name):
@@ -44,7 +94,7 @@ def check_unique(tasks: Sequence[Task], recipe: Recipe) -> None:
     for task in tasks:
         source = task.shot.sources[task.shot.reference]
         for profile, path in planned(task, recipe).items():
-            other = owners.setdefault(_folded(path), source)
+            other = owners.setdefault(folded(path), source)
             if other != source:
                 remedy = "deliver.web.name must tell them apart" if profile == "web" else "rename a file or its folder"
                 raise SettingsError(f"{other} and {source} would both be written to {path}: {remedy}")
@@ -78,21 +128,10 @@ def files_of(result: Result) -> set[str]:
     return {result.output, *result.outputs.values(), f"plans/{result.id}.plan", f"plans/{result.id}.json"}
 
 
-def departed(records: Mapping[str, tuple[str, Result]], source: Path) -> dict[str, Result]:
-    """Results, by shot id, whose photos are no longer below SOURCE: archived, or on a disk that is not there today."""
-    root = source.resolve()
-    results = {shot: result for shot, (_, result) in records.items() if result.sources}
-    return {i: r for i, r in results.items() if not any(_lies_below(Path(s), root) for s in r.sources)}
-
-
-def _lies_below(path: Path, root: Path) -> bool:
-    return path.exists() and root in path.resolve().parents
-
-
 def to_be_made(tasks: Iterable[Task], recipe: Recipe, destination: Path) -> set[str]:
     """Paths that `tasks` will write and where nothing lies yet: what lies there afterwards is this job's."""
     paths = {p for t in tasks for p in (*planned(t, recipe).values(), f"plans/{t.shot.id}.plan")}
-    return {p for p in paths if not (destination / p).exists()}
+    return {p for p in paths if not os.path.lexists(destination / p)}
 
 
 def remove_stale(made: Iterable[str], results: Iterable[Result], destination: Path) -> None:
@@ -100,12 +139,12 @@ def remove_stale(made: Iterable[str], results: Iterable[Result], destination: Pa
 
     made: paths below DEST; those that do not lie in delivered/, web/ or plans/ are not touched.
     """
-    current: Mapping[str, str] = {_folded(p): p for r in results for p in files_of(r)}
+    current: Mapping[str, str] = {folded(p): p for r in results for p in files_of(r)}
     for path in sorted(made):
         parts = PurePosixPath(path).parts
         if len(parts) < 2 or parts[0] not in _FOLDERS or ".." in parts:
             continue
-        file, kept = destination / path, current.get(_folded(path))
+        file, kept = destination / path, current.get(folded(path))
         with suppress(OSError):  # gone already, or a folder now
             if kept is not None and (kept == path or file.samefile(destination / kept)):
                 continue
@@ -114,5 +153,6 @@ def remove_stale(made: Iterable[str], results: Iterable[Result], destination: Pa
                 (destination / folder).rmdir()
 
 
-def _folded(path: str) -> str:
+def folded(path: str) -> str:
+    """One form of all paths that are one file where a disk does not tell capitals from small."""
     return unicodedata.normalize("NFC", path).casefold()

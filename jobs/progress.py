@@ -126,6 +126,11 @@ def watcher(out: TextIO) -> Watcher:
     return Bar(out) if out.isatty() else Lines(out)
 
 
+def photos(number: int, kind: str = "") -> str:
+    """'1 photo', '2 delivered photos'."""
+    return " ".join([str(number), *([kind] if kind else []), "photo" if number == 1 else "photos"])
+
+
 def title(result: Result) -> str:
     """listing/name."""
     return f"{result.listing}/{result.name}" if result.listing else result.name

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,46 @@ def test_a_killed_session_is_cleared_with_its_processes_and_a_living_one_is_not(
             assert first != second
         assert not second.exists()
     assert [p.name for p in temp.iterdir()] == ["sunray-project"]
+
+
+_PYTHON = "import sys, time; f = open(sys.argv[1], sys.argv[2]); print(flush=True); time.sleep(600)"
+
+
+@contextmanager
+def _reading(*command: object) -> Generator[subprocess.Popen[bytes]]:
+    reader = subprocess.Popen([str(c) for c in command], stdout=subprocess.PIPE)
+    try:
+        assert reader.stdout is not None
+        reader.stdout.readline()
+        yield reader
+    finally:
+        reader.kill()
+        reader.wait()
+
+
+def test_who_only_reads_the_logs_of_a_killed_session_lives_on(temp: Path) -> None:
+    dead = _session_of(temp, "sunray-dead")
+    log = dead / "session_1" / "log"
+    log.write_text("started\n")
+
+    with _reading("tail", "-f", log) as tail, _reading(sys.executable, "-c", _PYTHON, log, "r") as own:
+        with _own_folder():
+            assert not dead.exists()
+        assert tail.poll() is None
+        assert own.poll() is None
+
+
+def test_a_process_that_cannot_be_killed_does_not_hold_the_job_for_ever(
+    temp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = _session_of(temp, "sunray-dead")
+    monkeypatch.setattr(session, "_KILLED_SECONDS", 0.2)
+
+    command = [sys.executable, "-c", _PYTHON, dead / "session_1" / "log", "w"]
+    with _reading(*command) as stuck, monkeypatch.context() as patched:
+        patched.setattr(os, "kill", lambda *_: None)
+        with _own_folder():
+            assert stuck.poll() is None
 
 
 def test_too_little_room_for_temporary_files_is_said_before_ray_starts(

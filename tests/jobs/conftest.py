@@ -1,13 +1,17 @@
-"""Small photos as a camera would leave them."""
+"""Small photos as a camera would leave them, and a job with its ledger."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from jobs.edit import Job
+from jobs.ledger import Ledger
+from pipeline.recipe import Recipe
 
 Photo = Callable[..., Path]
 
@@ -34,3 +38,15 @@ def photo(tmp_path: Path) -> Photo:
         return path
 
     return write
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    (tmp_path / "out").mkdir()
+    return Job(tmp_path / "in", tmp_path / "out", Recipe())
+
+
+@pytest.fixture
+def ledger(job: Job) -> Iterator[Ledger]:
+    with Ledger.at(job.destination / "ledger.sqlite") as opened:
+        yield opened

@@ -97,7 +97,7 @@ def test_a_job_delivers_the_good_names_the_bad_and_resumes(photo: Any, tmp_path:
     times = {p: p.stat().st_mtime_ns for p in (dest / "delivered").rglob("*")}
     second = _edit(source, dest, temp=temp)
     assert second.returncode == 3, second.stderr
-    assert "4 of 4 photos are already done" in second.stderr
+    assert "4 of 4 photos already done" in second.stderr
     assert "5 photos: 4 delivered, 1 quarantined" in second.stdout
     assert {p: p.stat().st_mtime_ns for p in (dest / "delivered").rglob("*")} == times
 
@@ -162,7 +162,7 @@ def test_a_stopped_job_goes_on_and_leaves_nothing_behind(
     # A killed job cannot clear up behind it: the next one does.
     again = _edit(source, dest, temp=temp)
     assert again.returncode == 0, again.stderr
-    assert re.search(r"^\d+ of 5 photos are already done", again.stderr, re.MULTILINE)
+    assert re.search(r"^\d+ of 5 photos already done", again.stderr, re.MULTILINE)
     _check_invariants(json.loads((dest / "summary.json").read_text()), dest)
     assert _processes(temp) == []
     assert list(temp.iterdir()) == []
