@@ -73,14 +73,15 @@ def only_writer(destination: Path) -> Generator[None]:
 
 
 def stands(result: Result, destination: Path) -> bool:
-    """Whether a recorded result holds: its pictures lie there as they were written, its failure is one that stays.
+    """Whether a recorded result holds: its plan and pictures lie there as they were written, its failure stays one.
 
     A picture is known by its size and both ends (digest_of), so that no run has to read every byte again.
     """
     if result.status != "delivered":
         return not result.failure.get("retryable", False) and result.code != Code.INTERNAL.name
     found = {profile: digest_of(destination / path) for profile, path in result.outputs.items()}
-    return found == result.digests and all(found.values())
+    planned = (destination / "plans" / f"{result.id}.plan").is_file()
+    return planned and found == result.digests and all(found.values())
 
 
 def quarantine_folder(result: Result, destination: Path) -> Path:

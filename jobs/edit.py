@@ -41,6 +41,7 @@ from jobs.outputs import (
     numbered,
     remove_stale,
     to_be_made,
+    with_warnings_of,
 )
 from jobs.progress import Silence, Watcher, photos
 from jobs.summary import summarise, write_json
@@ -135,8 +136,8 @@ def begin_again(tasks: Sequence[Task], ledger: Ledger, job: Job) -> dict[str, Re
         candidates = [recorded.get(shot), *(r for made_by, r in [noted.get(shot, ("", None))] if made_by == recipe)]
         for result in candidates:
             if result and is_planned(result, task, job.recipe) and stands(result, destination):
-                ledger.record(result, recipe)
-                known[shot] = result
+                known[shot] = with_warnings_of(result, task.shot)
+                ledger.record(known[shot], recipe)
                 break
     ledger.keep_only(known, recipe)
     drop_records(set(noted) - set(known) - set(_departed(noted, job, {t.shot.id for t in tasks})), destination)

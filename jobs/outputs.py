@@ -15,7 +15,7 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path, PurePosixPath
 
-from pipeline.codes import SettingsError
+from pipeline.codes import Code, SettingsError
 from pipeline.deliver.profiles import EXTENSIONS, web_name
 from pipeline.photo import Result, Shot
 from pipeline.read.shots import Found
@@ -86,6 +86,12 @@ def is_planned(result: Result, task: Task, recipe: Recipe) -> bool:
     if (result.listing, result.name) != (task.shot.listing, task.shot.name):
         return False
     return result.status != "delivered" or result.outputs == planned(task, recipe)
+
+
+def with_warnings_of(result: Result, shot: Shot) -> Result:
+    """The result with what the grouping warns of now: a corrected groups file may clear a frame, or flag one."""
+    kept = [w for w in result.warnings if w not in Code.__members__ or Code[w].stage != "group"]
+    return replace(result, warnings=tuple(dict.fromkeys((*shot.warnings, *kept))))
 
 
 def check_unique(tasks: Sequence[Task], recipe: Recipe) -> None:

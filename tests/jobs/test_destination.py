@@ -82,7 +82,8 @@ def test_a_delivered_result_stands_while_all_its_files_are_as_they_were_written(
     tmp_path: Path, name: str, damage: str
 ) -> None:
     whole = bytes(range(256)) * 1000
-    for each in ("full.jpg", "web.jpg"):
+    (tmp_path / "plans").mkdir()
+    for each in ("full.jpg", "web.jpg", "plans/a.plan"):
         (tmp_path / each).write_bytes(whole)
     outputs = {"full": "full.jpg", "web": "web.jpg"}
     digests = {profile: digest_of(tmp_path / path) for profile, path in outputs.items()}

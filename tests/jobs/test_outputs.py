@@ -158,3 +158,18 @@ def test_two_photos_for_one_file_are_refused_and_named() -> None:
         check_unique([new_task("A", 1), new_task("a", 2)], Recipe())
     with pytest.raises(SettingsError, match=r"deliver\.web\.name"):
         check_unique([new_task("A", 1), new_task("B", 1)], WEB)
+
+
+def test_a_result_that_stands_warns_of_what_the_grouping_says_now(job: Job, ledger: Ledger) -> None:
+    task = new_task("a")
+    result = replace(leave(task, job), warnings=("FLASH_FRAME", "ALIGN_FAILED"))
+    ledger.record(result, job.recipe.fingerprint())
+    assert begin_again([task], ledger, job)["a"].warnings == ("ALIGN_FAILED",)
+    flagged = replace(task, shot=replace(task.shot, warnings=("AMBIGUOUS",)))
+    assert begin_again([flagged], ledger, job)["a"].warnings == ("AMBIGUOUS", "ALIGN_FAILED")
+
+
+def test_a_photo_whose_plan_is_gone_is_made_again(job: Job, ledger: Ledger) -> None:
+    run([new_task("a"), new_task("b")], job, ledger)
+    (job.destination / "plans" / "a.plan").unlink()
+    assert run([new_task("a"), new_task("b")], job, ledger) == {"a"}
