@@ -119,7 +119,7 @@ def compare(source: Image, result: Image, *, tones: Sequence[Tone] | None = None
     levels = [(fine, 1)]
     step = round(max(source.shape) / _PROXY_SIDE)
     if step > 1:
-        levels.append((scan(_shrunk(source, step), _shrunk(result, step)), step))
+        levels.append((scan(_grown(_shrunk(source, step)), _grown(_shrunk(result, step))), step))
     structures = [_worst_structure(s, step) for s, step in levels]
     edges = [_worst_edges(s, step) for s, step in levels]
     structure_worst, structure_place = min(v[1:] for v in structures)

@@ -358,3 +358,11 @@ def test_rounding_in_black_corners_is_no_drift() -> None:
 def test_wanted_edit_of_a_thumbnail_has_no_drift(name: str) -> None:
     before, after = WANTED[name](cv2.resize(make_room(18), (240, 160), interpolation=cv2.INTER_AREA))
     assert compare(jpeg(before, 95), jpeg(after)).colour_worst < LIMITS.colour
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 20000), (20000, 1), (3, 5)])
+def test_the_thinnest_pictures_are_compared(shape: tuple[int, int]) -> None:
+    picture = np.random.default_rng(0).integers(40, 200, (*shape, 3), np.uint8)
+    figures = compare(picture, picture)
+    assert figures.ssim == pytest.approx(1)
+    assert figures.colour_worst == pytest.approx(0, abs=1e-3)
