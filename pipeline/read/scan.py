@@ -94,6 +94,7 @@ def scan(
         raise SettingsError(f"SOURCE {source}: not a folder")
     if listing_depth < 1:
         raise SettingsError(f"listing_depth {listing_depth}: must be 1 or more")
+    source = source.absolute()  # so that every message names a file in the same way
     ignored: list[tuple[str, str]] = []
     files = sorted(_pictures(source, ignored) if files is None else set(files))
     with thread_pool(workers or os.cpu_count() or 1) as pool:
@@ -102,7 +103,7 @@ def scan(
         home = partial(listing_of, depth=listing_depth)
         headers, copies = without_copies(headers, pool, within=home, folder=home_folder, wanted=wanted)
     unread = [
-        Unread(listing_of(_printable(f), listing_depth), _printable(f), str(source.absolute() / _printable(f)), size, a)
+        Unread(listing_of(_printable(f), listing_depth), _printable(f), str(source / _printable(f)), size, a)
         for f, a, size in zip(files, answers, map(_size, (source / f for f in files)), strict=True)
         if isinstance(a, Failure)
     ]
