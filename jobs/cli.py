@@ -139,6 +139,65 @@ def plan(
 
 
 @app.command()
+def see(
+    source: Source,
+    dest: Annotated[Path, typer.Argument(metavar="DEST", help="Folder for JSON and masks; made if absent.")],
+    *,
+    recipe: RecipeName = "default",
+    set_: Sets = None,
+    as_json: AsJson = False,
+    listing_depth: Depth = 1,
+) -> None:
+    """Write what each photo shows: DEST/<listing>/<name>.json, <name>.sky.png and <name>.windows.png.
+
+    The JSON says scene, room, light, sky, windows and tilt, each with a confidence. Nothing is edited.
+    """
+    with _exit_codes():
+        from jobs import see as job
+
+        found = job.look(source, dest, _recipe(recipe, "classical", set_), listing_depth=listing_depth)
+        if as_json:
+            print(json.dumps(found, indent=1))
+        else:
+            job.show(found, sys.stdout)
+        raise typer.Exit(QUARANTINED if any("failure" in entry for entry in found) else DELIVERED)
+
+
+@app.command()
+def train(
+    network: Annotated[str, typer.Argument(metavar="NETWORK", help="see: the network that looks at every photo.")],
+    *,
+    data: Annotated[
+        list[Path],
+        typer.Option("--data", help="Folder of labelled pictures (README, Train the eyes); may be repeated."),
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder for weights, calibration, model card and checkpoint.")
+    ] = Path("weights"),
+    pictures: Annotated[
+        int | None, typer.Option(min=1, help="Pictures with masks to see; default: as shipped.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of all chance.")] = 0,
+    start: Annotated[Path | None, typer.Option(help="A checkpoint (.pt) to fine-tune.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Of torch; default: one per CPU.")] = None,
+) -> None:
+    """Train a network on your own pictures, or as it ships; needs the extra `train` (pip install 'sunroom[train]').
+
+    Interrupt and run the same command again to go on.
+    """
+    with _exit_codes():
+        from cluster.settings import cpus_here
+        from jobs.train.see import PICTURES, Order
+        from jobs.train.see import train as run
+
+        if network != "see":
+            raise SettingsError(f"train {network}: no such network; there is: see")
+        order = Order(tuple(data), out, "see", pictures or PICTURES, seed, start, threads or cpus_here())
+        record = run(order, lambda line: print(line, file=sys.stderr, flush=True))
+        print(json.dumps(record["validation"], indent=1))
+
+
+@app.command()
 def qc(
     before: Annotated[Path, typer.Argument(metavar="BEFORE", help="A picture, or a folder of them.")],
     after: Annotated[Path, typer.Argument(metavar="AFTER", help="Its edit, or a folder with the same names.")],

@@ -32,6 +32,20 @@ class Code(Enum):
     FLASH_FRAME = ("group", False, "A frame fired with flash was left out of the fusion.")
     # merge
     ALIGN_FAILED = ("merge", False, "A frame could not be aligned and was left out of the fusion.")
+    # see
+    NOT_A_PHOTO = ("see", False, "A floor plan, screenshot or logo by its looks: it was passed through unchanged.")
+    # edit
+    NO_LINES = (
+        "edit",
+        False,
+        "Too few straight lines to tell how the camera was held: the picture was not straightened.",
+    )
+    CORRECTION_CLAMPED = (
+        "edit",
+        False,
+        "The camera was tilted further than geometry.max_pitch or max_roll allows: levelled only, or left as it was.",
+    )
+    CROP_EXCESS = ("edit", False, "Straightened less than asked, so that the crop stays within geometry.max_crop.")
     # engine
     OOM = ("render", True, "The worker ran out of memory: use fewer workers or a larger machine.")
     INTERNAL = ("engine", False, "This is our fault: please report it with the log line.")

@@ -20,7 +20,7 @@ from pipeline.check.judge import judge
 from pipeline.check.metrics import compare
 from pipeline.codes import Code, PhotoError
 from pipeline.deliver.outcome import Finished, deliver_picture, quarantine, record, refusal
-from pipeline.edits import balance, light
+from pipeline.edits import balance, geometry, light
 from pipeline.merge.shot import aligned_merge, refined_merge
 from pipeline.merge.tiles import Runner, run_here
 from pipeline.photo import Result, Shot
@@ -100,18 +100,36 @@ def survey(shot: Shot, recipe: Recipe, clock: Clock | None = None, *, threads: i
     return Surveyed(opened, source.astype(np.float32) / np.float32(np.iinfo(source.dtype).max), plan)
 
 
+def see(surveyed: Surveyed) -> scene.Seen:
+    """What the photo shows."""
+    without_ipp()
+    return scene.look(surveyed.proxy, focal=_focal(surveyed))
+
+
+def _focal(surveyed: Surveyed) -> float | None:
+    return surveyed.opened.headers[surveyed.plan.merge.reference].focal_ratio
+
+
 def plan(surveyed: Surveyed, recipe: Recipe, clock: Clock | None = None) -> Plan:
     """See, then let each edit look at the proxy as the edits before it leave it, and add its operations."""
     without_ipp()
     clock = clock or Clock()
-    proxy = surveyed.proxy
+    proxy, known = surveyed.proxy, surveyed.plan.facts["warnings"]
     operations: list[Operation] = []
     with clock("see"):
-        seen = scene.look(proxy)
+        seen = see(surveyed)
+    facts = surveyed.plan.facts | {"seen": seen.facts()}
+    if not seen.is_photo:
+        return replace(surveyed.plan, facts=facts | {"warnings": [*known, Code.NOT_A_PHOTO.name]})
     with clock("edit"):
         operations += balance.plan(proxy, seen, recipe.balance)
         operations += light.plan(shown_after(operations, proxy), seen, recipe.light)
-    return replace(surveyed.plan, operations=tuple(operations))
+        straight = geometry.plan(
+            proxy.shape[1::-1], seen, recipe.geometry, _focal(surveyed), native=recipe.deliver.size == "native"
+        )
+        operations += straight.operations
+    facts |= {"geometry": straight.facts, "warnings": [*known, *(code.name for code in straight.warnings)]}
+    return replace(surveyed.plan, operations=tuple(operations), facts=facts)
 
 
 def finish(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
-from math import log2
+from math import hypot, log2
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,8 @@ class Header:
     f_number: float | None = None
     iso: float | None = None
     focal_length: float | None = None
+    focal_35mm: float | None = None
+    """Focal length, mm, that gives the same view on a frame of 36 x 24 mm."""
     captured: datetime | None = None
     """Start of the exposure, camera time, with sub-seconds where the file has them."""
     make: str = ""
@@ -54,6 +56,13 @@ class Header:
         if not self.exposure_time or not self.iso:
             return None
         return log2(self.exposure_time * self.iso / 100 / (self.f_number or 1.0) ** 2)
+
+    @property
+    def focal_ratio(self) -> float | None:
+        """Focal length over the long side of the frame (frames compare by diagonal); None where the file is silent."""
+        if not self.focal_35mm:
+            return None
+        return self.focal_35mm / hypot(36, 24) * hypot(self.width, self.height) / max(self.width, self.height)
 
 
 @dataclass(frozen=True, slots=True)

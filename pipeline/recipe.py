@@ -73,9 +73,20 @@ class Light(Panel):
 
 
 class Geometry(Panel):
-    """Straight verticals."""
+    """Straight verticals and a level horizon."""
 
-    strength: NotBuilt = 0.0
+    strength: Strength = 1.0
+    confidence: float = Field(default=0.6, ge=0, le=1, description="below this confidence in the tilt nothing is done")
+    max_pitch: float = Field(
+        default=9.0, ge=0, le=20, description="degrees; a camera tilted more was meant to be, and is levelled only"
+    )
+    max_roll: float = Field(default=6.0, ge=0, le=10, description="degrees; a horizon more askew was meant to be")
+    max_crop: float = Field(
+        default=0.08,
+        ge=0,
+        le=0.5,
+        description="largest share of the picture lost to the crop; more lowers the strength",
+    )
 
 
 class Windows(Panel):
@@ -180,6 +191,9 @@ class Deliver(Panel):
         default="4:2:0", description="colour resolution of JPEG, the web one too"
     )
     depth: Literal[8, 16] = Field(default=8, description="bits per channel; 16 for PNG and TIFF only")
+    size: Literal["original", "native"] = Field(
+        default="original", description="of a straightened picture: the source's pixels, or those left by its crop"
+    )
     web: Web = Web()
 
     @model_validator(mode="after")

@@ -56,7 +56,7 @@ class Finished:
     @property
     def changed(self) -> bool:
         """Whether the picture differs from the pixels of its one source: edited, or merged of several."""
-        return self.strength > 0 or sum(self.plan.merge.used) > 1
+        return self.strength > 0 or self.plan.warp is not None or sum(self.plan.merge.used) > 1
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -131,6 +131,7 @@ def record(
         shot.name,
         shot.sources,
         "delivered",
+        scene=finished.plan.facts["seen"]["scene"],
         warnings=tuple(dict.fromkeys([*finished.warnings, *(w for o in outputs.values() for w in o.warnings)])),
         attempts=finished.attempts,
         strength=finished.strength,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import cv2
@@ -10,25 +10,125 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.reduce import reduced
+from pipeline.see.lines import Tilt, tilt_of
+from pipeline.see.nets import LIGHTS, PLACES, ROOMS, Network, network
+from pipeline.see.sky import enlarged, trust
 
 Field = NDArray[np.floating[Any]]
+_NO_PHOTO, _LIKELY = 0.9, 0.6
+_EMPTY = np.zeros((1, 1), np.float32)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Seen:
     """What the edits may know besides the proxy.
 
+    places, rooms, lights: probabilities in the order of PLACES, ROOMS (of an interior), LIGHTS (of an exterior).
+    sky, windows, vegetation: (h, w) float32 0..1, of any size over the whole frame; windows is the glass of a room's
+    windows, whether blown or not. sky_trust: probability that the sky mask is right; windows_trust likewise.
     night: 0..1, how much of the picture lies in darkness that is meant to stay (dusk, a street at night).
     """
 
+    places: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0)
+    rooms: tuple[float, ...] = (0.2,) * len(ROOMS)
+    lights: tuple[float, ...] = (1.0, 0.0)
+    sky: NDArray[np.float32] = field(default_factory=lambda: _EMPTY)
+    windows: NDArray[np.float32] = field(default_factory=lambda: _EMPTY)
+    vegetation: NDArray[np.float32] = field(default_factory=lambda: _EMPTY)
+    sky_trust: float = 0.0
+    windows_trust: float = 0.0
+    tilt: Tilt = field(default_factory=Tilt)
     night: float = 0.0
 
+    @property
+    def place(self) -> str:
+        """interior, exterior, aerial or other."""
+        return PLACES[int(np.argmax(self.places))]
 
-def look(proxy: Field) -> Seen:
-    """One glance at (h, w, 3) float32 0..1, sRGB-encoded."""
+    @property
+    def is_photo(self) -> bool:
+        """False only where it is all but certain that this is a drawing, a screenshot or the like."""
+        return self.places[PLACES.index("other")] < _NO_PHOTO
+
+    @property
+    def room(self) -> str:
+        """The room, where it is likelier than not; else interior, or what `place` says."""
+        if self.place != "interior":
+            return self.place
+        return ROOMS[int(np.argmax(self.rooms))] if max(self.rooms) >= _LIKELY else "interior"
+
+    @property
+    def light(self) -> str:
+        """day or night (dusk counts as night)."""
+        return LIGHTS[int(np.argmax(self.lights))]
+
+    @property
+    def sky_fraction(self) -> float:
+        """Share of the frame that is sky."""
+        return float(np.mean(self.sky > 0.5))
+
+    def facts(self) -> dict[str, Any]:
+        """JSON values for plan and report."""
+        return {
+            "scene": self.place,
+            "room": self.room,
+            "light": self.light,
+            "confidences": {
+                "scene": round(max(self.places), 4),
+                "room": round(max(self.rooms) if self.place == "interior" else max(self.places), 4),
+                "light": round(max(self.lights), 4),
+            },
+            "sky": {"confidence": round(self.sky_trust, 4), "fraction": round(self.sky_fraction, 4)},
+            "windows": {
+                "confidence": round(self.windows_trust, 4),
+                "fraction": round(float(np.mean(self.windows > 0.5)), 4),
+            },
+            "tilt": {"pitch_deg": self.tilt.pitch, "roll_deg": self.tilt.roll, "confidence": self.tilt.confidence},
+        }
+
+
+def look(proxy: Field, *, focal: float | None = None, network: Network | None = None) -> Seen:
+    """One glance at (h, w, 3) float32 0..1, sRGB-encoded.
+
+    focal: focal length over the long side, if known. network: another than the one that ships.
+    """
+    eyes = network or shipped()
+    answers = eyes(proxy)
+    places = softmax(answers.place / eyes.calibration["place"])
+    sky: Any = enlarged(answers.masks[0], proxy)
+    if places[PLACES.index("exterior")] + places[PLACES.index("aerial")] < 0.5:
+        # A view through a window is no sky to replace, and rooms have none of their own.
+        sky = np.zeros_like(sky)
+    size = (proxy.shape[1], proxy.shape[0])
+    windows, vegetation = (cv2.resize(m, size, interpolation=cv2.INTER_LINEAR) for m in answers.masks[1:])
+    return Seen(
+        places=tuple(places.tolist()),
+        rooms=tuple(softmax(answers.room / eyes.calibration["room"]).tolist()),
+        lights=tuple(softmax(answers.light).tolist()),
+        sky=sky,
+        windows=np.asarray(windows),
+        vegetation=np.asarray(vegetation),
+        sky_trust=trust(answers, np.array(eyes.calibration["sky"])),
+        tilt=tilt_of(proxy, focal),
+        night=_night(proxy),
+    )
+
+
+def shipped() -> Network:
+    """The network that ships."""
+    return network()
+
+
+def softmax(logits: Field) -> NDArray[np.float64]:
+    """Probabilities (k,) of logits (k,)."""
+    e = np.exp(np.asarray(logits, np.float64) - float(np.max(logits)))
+    return e / e.sum()
+
+
+def _night(proxy: Field) -> float:
+    """Much black and little light: dark trees before a day's sky are no night."""
     small = reduced(proxy.astype(np.float32), 512)
     luma = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
-    # Much black and little light: dark trees before a day's sky are no night.
     black = min(max((float(np.mean(luma < 0.12)) - 0.1) / 0.25, 0.0), 1.0)
     dim = min(max((0.66 - float(np.percentile(luma, 75))) / 0.1, 0.0), 1.0)
-    return Seen(night=black * dim)
+    return black * dim

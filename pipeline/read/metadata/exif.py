@@ -118,6 +118,7 @@ def describe(directories: Directories) -> dict[str, Any]:
         "f_number": _positive(exif, 33437) or _positive(first, 33437) or _apex_aperture(exif),
         "iso": _iso(exif) or _iso(first),
         "focal_length": _positive(exif, 37386) or _positive(first, 37386),
+        "focal_35mm": _positive(exif, 41989),
         "captured": _captured(exif) or _captured(first),
         "make": text(first, 271),
         "model": text(first, 272) or text(first, 50708),
