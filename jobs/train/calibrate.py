@@ -17,6 +17,10 @@ from pipeline.see.nets import PLACES, ROOMS, Answers
 
 Vector = NDArray[np.floating[Any]]
 _RIGHT_OVERLAP, _FALSE_AREA = 0.8, 0.02
+_FEWEST = 30
+"""Pictures kept aside below which nothing can be calibrated."""
+UNKNOWN: dict[str, Any] = {"place": 1.0, "room": 1.0, "sky": [0.0] * 7}
+"""The calibration of a network of which nothing is known: every sky is trusted half."""
 
 
 def calibrated(pictures: list[Labelled], answers: list[Answers]) -> dict[str, Any]:
@@ -24,6 +28,8 @@ def calibrated(pictures: list[Labelled], answers: list[Answers]) -> dict[str, An
     place = [(a.place, PLACES.index(p.place)) for p, a in zip(pictures, answers, strict=True)]
     room = [(a.room, ROOMS.index(p.room)) for p, a in zip(pictures, answers, strict=True) if p.room]
     known = [(p, a) for p, a in zip(pictures, answers, strict=True) if p.sky is not None or p.place == "interior"]
+    if len(known) < _FEWEST:
+        return UNKNOWN
     right = np.array([_is_right(p, a) for p, a in known])
     return {
         "place": temperature(place),
@@ -51,7 +57,7 @@ def _is_right(picture: Labelled, answers: Answers) -> float:
 
 def temperature(labelled: list[tuple[Vector, int]]) -> float:
     """The divisor of the logits under which the labels are most likely; 1 where there are too few to tell."""
-    if len(labelled) < 30:
+    if len(labelled) < _FEWEST:
         return 1.0
     logits, labels = np.stack([v for v, _ in labelled]), np.array([k for _, k in labelled])
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from jobs.train import layout
-from jobs.train.calibrate import calibrated
+from jobs.train.calibrate import UNKNOWN, calibrated
 from jobs.train.layout import Labelled, held_out
 from jobs.train.measure import seen_by, summary
 from pipeline.codes import SettingsError
@@ -77,8 +77,7 @@ def write_card(path: Path, aside: list[Labelled], record: dict[str, Any]) -> Non
     """Calibrate the network of `path` on the pictures kept aside, and write its .json and .md beside it."""
     card = path.with_suffix(".json")
     if not card.is_file():
-        blank = {"place": 1.0, "room": 1.0, "sky": [0.0] * 7}
-        card.write_text(json.dumps({"calibration": blank}), encoding="utf-8")
+        card.write_text(json.dumps({"calibration": UNKNOWN}), encoding="utf-8")
     network = Network(path)
     answers = [network(p.image.astype(np.float32) / np.float32(255)) for p in aside]
     form = {"calibration": calibrated(aside, answers), "record": record}
@@ -114,8 +113,8 @@ def _card(path: Path, form: dict[str, Any]) -> str:
     lines = [
         f"# Model card: {path.stem}",
         "",
-        "A network of 0.66 million parameters (jobs/train/eye.py) that tells whether a picture is a room, a",
-        "house front, seen from the air or no photo at all, which room, and where sky, window glass and vegetation are.",
+        "A network of 0.66 million parameters (jobs/train/eye.py) that tells whether a picture is a room, a front,",
+        "seen from the air or no photo at all, which room it is, and where sky, window glass and vegetation are.",
         "",
         f"- File: `{path.name}`, {path.stat().st_size / 1e6:.1f} MB, read by OpenCV",
         f"- Made on {record['date']} by `{record['command']}`",

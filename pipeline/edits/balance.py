@@ -42,7 +42,8 @@ def plan(proxy: Field, seen: Seen, panel: Balance) -> list[Operation]:
     """
     if panel.strength == 0:
         return []
-    chroma = illuminant(proxy) * panel.strength
+    # At dusk the light of windows is meant to be warm, and that of the sky blue.
+    chroma = illuminant(proxy) * panel.strength * (1 - seen.dusk)
     chroma = chroma - panel.warmth * 0.15 * _WARM_AXIS
     gains = gains_of(chroma)
     if np.max(np.abs(gains - 1)) < 0.004:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.plan import Operation, Tone
+from pipeline.read.color import from_linear, to_linear
 from pipeline.recipe import Light
 from pipeline.reduce import reduced
 from pipeline.render.tone import apply_curve
@@ -41,6 +42,8 @@ _DETAIL_FLOOR = 0.8
 _KNEE = 0.85
 _SATURATION = 0.6
 _FILL = 0.75
+_NIGHT_LIFT = 0.5
+"""EV by which the median of a picture at dusk or night is lifted at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,9 @@ def solve(proxy: Field, seen: Seen, panel: Light) -> Exposure:
     room = luma[luma < 0.92] if np.mean(luma < 0.92) > 0.1 else luma
     median = float(np.median(room))
     target = _MEDIAN - 0.32 * seen.night + 0.08 * panel.brightness
+    if seen.night >= 0.5:
+        # Dusk stays dusk.
+        target = min(target, float(from_linear(to_linear(np.float32(median)) * 2**_NIGHT_LIFT)))
     contrast = _CONTRAST + 0.4 * panel.contrast
     headroom = float(np.clip((_FULL - np.percentile(luma, 95)) / _HEADROOM, 0, 1))
     pivot = 1 - 0.5 * headroom

@@ -15,11 +15,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.reduce import reduced
+
 Field = NDArray[np.floating[Any]]
 Vector = NDArray[np.float64]
 WIDE_FOCAL = 24 / 36
 """Focal length over the long side where nothing tells it: 24 mm on full frame."""
-_LONG_SIDE, _LEAST_LONG_SIDE = 1200, 640
+_LONG_SIDE = 1200
 _STEEPEST = 28.0
 """Degrees from upright beyond which a segment is no candidate."""
 _SHORTEST = 0.022
@@ -113,12 +115,9 @@ def measured(proxy: Field, focal: float) -> tuple[float, float, Evidence | None]
 
 def upright_segments(proxy: Field) -> Segments:
     """Segments within 28 degrees of upright, the longest first; none along borders of one colour."""
-    height, width = proxy.shape[:2]
-    long = max(height, width)
-    scale = min(1.0, _LONG_SIDE / long) if long >= _LEAST_LONG_SIDE else _LEAST_LONG_SIDE / long
-    size = (max(8, round(width * scale)), max(8, round(height * scale)))
-    flags = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    fitted: Any = cv2.resize(proxy.astype(np.float32, copy=False), size, interpolation=flags)
+    # Never enlarged: the stairs of an enlarged edge are segments of their own, all of them upright.
+    fitted = reduced(proxy.astype(np.float32, copy=False), _LONG_SIDE)
+    size = fitted.shape[1::-1]
     grey = np.clip(cv2.cvtColor(fitted, cv2.COLOR_RGB2GRAY) * 255, 0, 255).astype(np.uint8)
     found: Any = cv2.createLineSegmentDetector(cv2.LSD_REFINE_STD).detect(grey)[0]
     if found is None:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.codes import SettingsError
+from pipeline.threads import without_ipp
 
 MASKS = ("sky", "window", "vegetation")
 PLACES = ("interior", "exterior", "aerial", "other")
@@ -84,6 +85,7 @@ class Network:
 
     def __call__(self, proxy: Field) -> Answers:
         """One pass over (h, w, 3) float32 0..1, sRGB-encoded."""
+        without_ipp()
         x = planes(proxy)
         with self._lock:
             self._net.setInput(x, "planes")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import cv2
@@ -13,9 +13,12 @@ from pipeline.reduce import reduced
 from pipeline.see.lines import Tilt, tilt_of
 from pipeline.see.nets import LIGHTS, PLACES, ROOMS, Network, network
 from pipeline.see.sky import enlarged, trust
+from pipeline.threads import without_ipp
 
 Field = NDArray[np.floating[Any]]
-_NO_PHOTO, _LIKELY = 0.9, 0.6
+_NO_PHOTO, _NO_GRAIN, _LIKELY = 0.8, 0.3, 0.6
+_GRAIN = 0.6 / 255
+"""Local deviation of luma below which there is no grain."""
 _EMPTY = np.zeros((1, 1), np.float32)
 
 
@@ -26,6 +29,7 @@ class Seen:
     places, rooms, lights: probabilities in the order of PLACES, ROOMS (of an interior), LIGHTS (of an exterior).
     sky, windows, vegetation: (h, w) float32 0..1, of any size over the whole frame; windows is the glass of a room's
     windows, whether blown or not. sky_trust: probability that the sky mask is right; windows_trust likewise.
+    flat: share of the frame without any grain, as in drawings and burnt skies.
     night: 0..1, how much of the picture lies in darkness that is meant to stay (dusk, a street at night).
     """
 
@@ -38,6 +42,7 @@ class Seen:
     sky_trust: float = 0.0
     windows_trust: float = 0.0
     tilt: Tilt = field(default_factory=Tilt)
+    flat: float = 0.0
     night: float = 0.0
 
     @property
@@ -47,8 +52,8 @@ class Seen:
 
     @property
     def is_photo(self) -> bool:
-        """False only where it is all but certain that this is a drawing, a screenshot or the like."""
-        return self.places[PLACES.index("other")] < _NO_PHOTO
+        """False only where the network is sure of a drawing or the like, and large parts have no grain."""
+        return self.places[PLACES.index("other")] < _NO_PHOTO or self.flat < _NO_GRAIN
 
     @property
     def room(self) -> str:
@@ -61,6 +66,12 @@ class Seen:
     def light(self) -> str:
         """day or night (dusk counts as night)."""
         return LIGHTS[int(np.argmax(self.lights))]
+
+    @property
+    def dusk(self) -> float:
+        """How surely this is outdoors at dusk or night: 0 up to even odds, 1 from four in five."""
+        outside = self.places[PLACES.index("exterior")] + self.places[PLACES.index("aerial")]
+        return min(max((outside * self.lights[LIGHTS.index("night")] - 0.5) / 0.3, 0.0), 1.0)
 
     @property
     def sky_fraction(self) -> float:
@@ -92,6 +103,7 @@ def look(proxy: Field, *, focal: float | None = None, network: Network | None = 
 
     focal: focal length over the long side, if known. network: another than the one that ships.
     """
+    without_ipp()
     eyes = network or shipped()
     answers = eyes(proxy)
     places = softmax(answers.place / eyes.calibration["place"])
@@ -101,7 +113,7 @@ def look(proxy: Field, *, focal: float | None = None, network: Network | None = 
         sky = np.zeros_like(sky)
     size = (proxy.shape[1], proxy.shape[0])
     windows, vegetation = (cv2.resize(m, size, interpolation=cv2.INTER_LINEAR) for m in answers.masks[1:])
-    return Seen(
+    seen = Seen(
         places=tuple(places.tolist()),
         rooms=tuple(softmax(answers.room / eyes.calibration["room"]).tolist()),
         lights=tuple(softmax(answers.light).tolist()),
@@ -110,8 +122,9 @@ def look(proxy: Field, *, focal: float | None = None, network: Network | None = 
         vegetation=np.asarray(vegetation),
         sky_trust=trust(answers, np.array(eyes.calibration["sky"])),
         tilt=tilt_of(proxy, focal),
-        night=_night(proxy),
+        flat=_flat(proxy),
     )
+    return replace(seen, night=max(_night(proxy), seen.dusk))
 
 
 def shipped() -> Network:
@@ -123,6 +136,12 @@ def softmax(logits: Field) -> NDArray[np.float64]:
     """Probabilities (k,) of logits (k,)."""
     e = np.exp(np.asarray(logits, np.float64) - float(np.max(logits)))
     return e / e.sum()
+
+
+def _flat(proxy: Field) -> float:
+    luma: Any = cv2.cvtColor(proxy.astype(np.float32, copy=False), cv2.COLOR_RGB2GRAY)
+    mean = cv2.blur(luma, (3, 3))
+    return float(np.mean(cv2.blur(luma * luma, (3, 3)) - mean * mean < _GRAIN**2))
 
 
 def _night(proxy: Field) -> float:
