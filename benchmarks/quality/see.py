@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 
 from benchmarks.report import heading
+from jobs.train.calibrate import is_right
 from jobs.train.layout import Labelled, read
 from jobs.train.measure import bootstrap, calibration_error, four, seen_by, sky_overlap
 from pipeline.see.nets import PLACES, ROOMS, SHIPPED, Network
@@ -100,15 +101,10 @@ def gate(table: Table, pairs: list[Pair]) -> list[tuple[float, Pair]]:
     passed = [sky_overlap(p, s) for p, s in streets if s.sky_trust >= GATE]
     table.add("of those: IoU below .7", [v for v in passed if not np.isnan(v)], below(0.7))
     known = [(p, s) for p, s in pairs if p.sky is not None or p.place == "interior"]
-    correct = [is_right(p, s) for p, s in known]
+    correct = [is_right(s.sky, p.sky, "sky") for p, s in known]
     error = calibration_error([s.sky_trust for _, s in known], correct)
     table.most("trust in the sky: expected calibration error", len(known), error, 0.03)
     return [(-v, pair) for v, pair in rooms]
-
-
-def is_right(picture: Labelled, seen: Seen) -> bool:
-    overlap = sky_overlap(picture, seen)
-    return seen.sky_fraction <= 0.02 if np.isnan(overlap) else overlap >= 0.8
 
 
 def scene(table: Table, pairs: list[Pair]) -> list[tuple[float, Pair]]:
@@ -164,6 +160,10 @@ def windows(table: Table, pairs: list[Pair]) -> list[tuple[float, Pair]]:
         of.append((float((found & true).sum() / (found | true).sum()), (p, s)))
     table.add("windows, our polygons: IoU mean", [v for v, _ in of], np.mean, 0.55)
     table.add("windows, our polygons: IoU median", [v for v, _ in of], np.median)
+    known = [(p, s) for p, s in pairs if p.window is not None and p.place == "interior"]
+    correct = [is_right(s.windows, p.window, "window") for p, s in known]
+    error = calibration_error([s.windows_trust for _, s in known], correct)
+    table.most("trust in the windows: expected calibration error", len(known), error)
     table.add("windowless: > 1 % false windows", [float(v > 0.01) for v in false], np.mean, 0.2, most=True)
     return of
 

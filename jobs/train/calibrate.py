@@ -8,34 +8,58 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from jobs.train.layout import Labelled
-from pipeline.see import sky
-from pipeline.see.nets import PLACES, ROOMS, Answers
+from pipeline.see.masks import sky_of
+from pipeline.see.nets import MASKS, PLACES, ROOMS, Answers
+from pipeline.see.scene import softmax
+from pipeline.see.trust import FEATURES, features
 
 Vector = NDArray[np.floating[Any]]
-_RIGHT_OVERLAP, _FALSE_AREA = 0.8, 0.02
-_FEWEST = 30
+_RIGHT = {"sky": (0.8, 0.02), "window": (0.5, 0.01)}
+"""Overlap from which a mask is right, and false area up to which it is where there is nothing to find."""
+_FEWEST = 20
 """Pictures kept aside below which nothing can be calibrated."""
-UNKNOWN: dict[str, Any] = {"place": 1.0, "room": 1.0, "sky": [0.0] * 7}
+UNKNOWN: dict[str, Any] = {"place": 1.0, "room": 1.0, "sky": [0.0] * FEATURES, "windows": [0.0] * FEATURES}
 """The calibration of a network of which nothing is known: every sky is trusted half."""
 
 
 def calibrated(pictures: list[Labelled], answers: list[Answers]) -> dict[str, Any]:
-    """Temperatures, and the weights of pipeline.see.sky.trust."""
-    place = [(a.place, PLACES.index(p.place)) for p, a in zip(pictures, answers, strict=True)]
-    room = [(a.room, ROOMS.index(p.room)) for p, a in zip(pictures, answers, strict=True) if p.room]
-    known = [(p, a) for p, a in zip(pictures, answers, strict=True) if p.sky is not None or p.place == "interior"]
+    """Temperatures, and the weights of pipeline.see.trust."""
+    pairs = list(zip(pictures, answers, strict=True))
+    place = [(a.place, PLACES.index(p.place)) for p, a in pairs]
+    room = [(a.room, ROOMS.index(p.room)) for p, a in pairs if p.room]
+    found = {"place": temperature(place), "room": temperature(room)}
+    skies = [
+        (a, is_right(sky_of(a, softmax(a.place / found["place"])), p.sky, "sky"))
+        for p, a in pairs
+        if p.sky is not None or p.place == "interior"
+    ]
+    windows = [
+        (a, is_right(a.masks[MASKS.index("window")], p.window, "window"))
+        for p, a in pairs
+        if p.window is not None or p.windowless
+    ]
+    return found | {"sky": _trust(skies, "sky"), "windows": _trust(windows, "window")}
+
+
+def _trust(known: list[tuple[Answers, bool]], mask: str) -> list[float]:
+    """Weights of the trust in a mask, from answers and whether they were right."""
     if len(known) < _FEWEST:
-        return UNKNOWN
-    right = np.array([_is_right(p, a) for p, a in known])
-    return {
-        "place": temperature(place),
-        "room": temperature(room),
-        "sky": [round(float(w), 4) for w in logistic(np.stack([sky.features(a) for _, a in known]), right)],
-    }
+        return [0.0] * FEATURES
+    x, y = np.stack([features(a, mask) for a, _ in known]), np.array([float(right) for _, right in known])
+    return [round(float(w), 4) for w in logistic(x, y)]
+
+
+def is_right(found: Any, true: Any, mask: str) -> bool:
+    """Whether a found mask (h, w) 0..1 is right, given the true one (h, w) 0..255 of any size (None: empty)."""
+    least, most = _RIGHT[mask]
+    if true is None or float(np.mean(true > 127)) < 0.01:
+        return bool(np.mean(found > 0.5) <= most)
+    return overlap(cv2.resize(found, true.shape[::-1]), true / 255) >= least
 
 
 def overlap(found: Any, true: Any) -> float:
@@ -43,16 +67,6 @@ def overlap(found: Any, true: Any) -> float:
     f, t = found > 0.5, true > 0.5
     union = np.count_nonzero(f | t)
     return np.count_nonzero(f & t) / union if union else 1.0
-
-
-def _is_right(picture: Labelled, answers: Answers) -> float:
-    import cv2
-
-    found = answers.masks[0]
-    if picture.sky is None or float(np.mean(picture.sky > 127)) < 0.01:
-        return float(np.mean(found > 0.5) <= _FALSE_AREA)
-    h, w = picture.sky.shape
-    return float(overlap(cv2.resize(found, (w, h)), picture.sky / 255) >= _RIGHT_OVERLAP)
 
 
 def temperature(labelled: list[tuple[Vector, int]]) -> float:
@@ -66,7 +80,7 @@ def temperature(labelled: list[tuple[Vector, int]]) -> float:
         z = z - z.max(1, keepdims=True)
         return float(np.mean(np.log(np.exp(z).sum(1)) - z[np.arange(len(z)), labels]))
 
-    return round(float(min(np.geomspace(0.3, 4, 131), key=loss)), 3)
+    return round(float(min(np.geomspace(0.1, 4, 151), key=loss)), 3)
 
 
 def logistic(x: Vector, y: Vector, ridge: float = 1.0) -> NDArray[np.float64]:

@@ -75,6 +75,28 @@ def held_out(picture: Labelled, share: float = 0.08) -> bool:
     return int.from_bytes(digest[:4], "big") / 2**32 < share
 
 
+def terms(folders: list[Path]) -> list[tuple[str, str]]:
+    """(source, licence) of what the folders hold, for the model card.
+
+    From DIR/SOURCES.csv (columns pattern, repo, licence) and from the licences that DIR/index.csv names, if present.
+    """
+    found: list[tuple[str, str]] = []
+    for folder in folders:
+        for row in _rows(folder / "SOURCES.csv"):
+            if any(kind in row["pattern"] for kind in ("sky/", "rooms/", "windows/")):
+                found.append((f"{row['pattern']}: {row['repo']}", row["licence"]))
+        named = [row["licence"] for row in _rows(folder / "index.csv") if "licence" in row]
+        found += [(f"{folder.name}: {named.count(kind)} pictures", kind) for kind in sorted(set(named))]
+    return found
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
 def _image(path: Path) -> Plane:
     picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if picture is None:
@@ -138,10 +160,7 @@ def _indices(path: Path, like: Plane) -> Plane:
 
 
 def _albums(index: Path) -> dict[str, str]:
-    if not index.is_file():
-        return {}
-    with index.open(encoding="utf-8", newline="") as rows:
-        return {row["file"]: row.get("album") or row["file"] for row in csv.DictReader(rows)}
+    return {row["file"]: row.get("album") or row["file"] for row in _rows(index)}
 
 
 def _rooms(folder: Path, part: str) -> list[Labelled]:
@@ -180,11 +199,8 @@ def _property(stem: str) -> str:
 def _windowless(folder: Path) -> set[str]:
     listed = folder / "rooms" / "windowless_train.txt"
     names = set(listed.read_text(encoding="utf-8").split()) if listed.is_file() else set[str]()
-    if (ours := LABELS / "windows.csv").is_file():
-        with ours.open(encoding="utf-8", newline="") as rows:
-            labels = {row["file"]: row["label"] for row in csv.DictReader(rows)}
-        names = {n for n in names if labels.get(n, "none") == "none"} | {n for n, k in labels.items() if k == "none"}
-    return names
+    labels = {row["file"]: row["label"] for row in _rows(LABELS / "windows.csv")}
+    return {n for n in names if labels.get(n, "none") == "none"} | {n for n, k in labels.items() if k == "none"}
 
 
 def _polygons() -> dict[str, list[Any]]:
@@ -211,11 +227,7 @@ def _filled(polygons: list[Any], image: Plane) -> Plane:
 
 
 def _fronts() -> dict[str, tuple[str, str]]:
-    index = LABELS / "sky_fronts" / "index.csv"
-    if not index.is_file():
-        return {}
-    with index.open(encoding="utf-8", newline="") as rows:
-        return {row["file"]: (row["status"], row["sky"]) for row in csv.DictReader(rows)}
+    return {row["file"]: (row["status"], row["sky"]) for row in _rows(LABELS / "sky_fronts" / "index.csv")}
 
 
 def _front(picture: Labelled, mask: Path, status: str, sky: str) -> Labelled:

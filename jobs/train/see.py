@@ -104,6 +104,7 @@ def _record(order: Order, learnt: list[Labelled], aside: list[Labelled], differe
             "with windows": sum(p.window is not None for p in learnt),
             "without windows": sum(p.windowless for p in learnt),
         },
+        "terms": layout.terms(list(order.data)),
         "opencv_against_torch": float(f"{difference:.1e}"),
     }
 
@@ -131,8 +132,9 @@ def _card(path: Path, form: dict[str, Any]) -> str:
         f"{record['labels']['without windows']} certain to show no window; further {record['kept_aside']} were kept",
         "aside for calibration. Skies, windows and drawings made by chance are mixed in (jobs/train).",
     ]
-    if record.get("terms"):
-        lines += ["", "## Terms", "", record["terms"]]
+    if record["terms"]:
+        lines += ["", "## Terms of the pictures", "", "| source | licence |", "|---|---|"]
+        lines += [f"| {source} | {licence} |" for source, licence in record["terms"]]
     if figures := record.get("validation"):
         lines += ["", "## Validation", "", "| figure | value |", "|---|---|"]
         lines += [f"| {name} | {value:.3f} |" for name, value in figures.items()]

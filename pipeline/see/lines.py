@@ -31,9 +31,15 @@ _MOST = 500
 _PITCHES, _ROLLS = np.arange(-24, 24.1, 1.0), np.arange(-12, 12.1, 0.5)
 _SIGMA = 0.9
 """Degrees by which a vertical's segment misses the vanishing point, in the vote."""
-_POLISH = (0.8, 0.5, 0.35, 0.3)
+_LEAN, _JITTER = 0.3, 40.0
+"""Standard deviation of a segment's angle: degrees by which real verticals lean, and degrees times pixels of its length
+by which its ends are misplaced."""
+_POLISH = (3.8, 2.7, 2.0, 1.5, 1.5)
+"""Standard deviations beyond which a segment loses its say, step by step."""
 _PRIOR_PITCH, _PRIOR_ROLL = 9.0, 3.0
 """Standard deviations, degrees, of how cameras are held."""
+_PROFILES, _ACROSS = 24, 3.0
+"""Profiles across a segment that tell where its edge is, and how far to either side they reach, in pixels."""
 _BORDER = 2
 """Pixels beside a border of one colour, whose own edge is no line of the scene."""
 
@@ -54,11 +60,12 @@ class Tilt:
 @dataclass(frozen=True, slots=True, eq=False)
 class Segments:
     """Segments: middle (n, 2) and direction (n, 2), in units of the long side, origin in the centre, y down; length
-    (n,) in the same units."""
+    (n,) in the same units; sigma (n,), the standard deviation of the direction in degrees."""
 
     middle: Vector
     direction: Vector
     length: Vector
+    sigma: Vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +74,7 @@ class Evidence:
 
     support: length of the segments that agree, over the height. upheld: their share of all upright segments. rival: the
     best score far from the best answer over its own. pitch_spread, roll_spread: how sharply the angles are determined,
-    degrees for a unit of length. size: of the pitch.
+    degrees, were all segments independent. size: of the pitch.
     """
 
     support: float
@@ -83,7 +90,7 @@ class Evidence:
         return np.array([1.0, np.log(self.support + 0.05), self.upheld, self.rival, *spreads, self.size / 10])
 
 
-_TRUST = np.array([2.263, 0.715, 1.706, -1.174, -1.781, -0.148, 0.192])
+_TRUST = np.array([2.319, 0.428, 1.876, -2.154, -1.407, -0.616, 0.116])
 """A logistic regression on known warps of real photos (benchmarks/quality/tilt.py)."""
 
 
@@ -102,11 +109,12 @@ def measured(proxy: Field, focal: float) -> tuple[float, float, Evidence | None]
     if len(lines.length) < 3:
         return 0.0, 0.0, None
     pitch, roll, rival = _vote(lines, focal)
-    for sigma in _POLISH:
-        pitch, roll = _polished(lines, focal, pitch, roll, sigma)
+    for limit in _POLISH:
+        pitch, roll = _polished(lines, focal, pitch, roll, limit)
     misses, slope = _linearised(lines, focal, pitch, roll)
-    share = lines.length * np.exp(-0.5 * np.square(misses / 0.5))
-    precision = (slope * share[:, None]).T @ slope + np.diag([1e-4, 1e-4])
+    agree = np.exp(-0.5 * np.square(misses / np.hypot(0.4, lines.sigma)))
+    share = lines.length * agree
+    precision = (slope * (agree / np.square(lines.sigma))[:, None]).T @ slope + np.diag([1e-3, 1e-3])
     spread = np.sqrt(np.diag(np.linalg.inv(precision)))
     agreed, height = float(share.sum()), proxy.shape[0] / max(proxy.shape[:2])
     upheld = agreed / max(float(lines.length.sum()), 1e-9)
@@ -121,8 +129,8 @@ def upright_segments(proxy: Field) -> Segments:
     grey = np.clip(cv2.cvtColor(fitted, cv2.COLOR_RGB2GRAY) * 255, 0, 255).astype(np.uint8)
     found: Any = cv2.createLineSegmentDetector(cv2.LSD_REFINE_STD).detect(grey)[0]
     if found is None:
-        return Segments(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0))
-    ends = found.reshape(-1, 2, 2).astype(np.float64) + 0.5
+        return Segments(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0), np.zeros(0))
+    ends = _refined(grey, found.reshape(-1, 2, 2).astype(np.float64)) + 0.5
     x, y = np.clip(ends.mean(1).astype(int), 0, np.array(size) - 1).T
     inside = ~_border(grey)[y, x]
     ends = (ends - np.array(size) / 2) / max(size)
@@ -132,7 +140,45 @@ def upright_segments(proxy: Field) -> Segments:
     steep = np.degrees(np.arctan2(np.abs(along[:, 0]), along[:, 1]))
     keep = np.flatnonzero((steep < _STEEPEST) & (length > _SHORTEST) & inside)
     keep = keep[np.argsort(-length[keep], kind="stable")][:_MOST]
-    return Segments(ends[keep].mean(1), along[keep] / length[keep, None], length[keep])
+    sigma = np.hypot(_LEAN, _JITTER / (length[keep] * max(size)))
+    return Segments(ends[keep].mean(1), along[keep] / length[keep, None], length[keep], sigma)
+
+
+def _refined(grey: NDArray[np.uint8], ends: Vector) -> Vector:
+    """Ends (n, 2, 2: first and last, x and y) moved onto the edge itself, by its place on profiles across the segment.
+
+    LSD breaks lines that are nearly upright into pieces that are exactly so.
+    """
+    along = ends[:, 1] - ends[:, 0]
+    length = np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-6)
+    across = np.stack([-along[:, 1], along[:, 0]], -1) / length[:, None]
+    shares = np.linspace(0.03, 0.97, _PROFILES)
+    offsets = np.arange(-_ACROSS, _ACROSS + 0.1, 0.5)
+    middle = ends[:, None, 0] + shares[None, :, None] * along[:, None]
+    at = (middle[:, :, None] + offsets[None, None, :, None] * across[:, None, None]).astype(np.float32)
+    soft = cv2.GaussianBlur(grey.astype(np.float32), (0, 0), 0.8)
+    flat = at.reshape(len(ends), -1, 2)
+    values: Any = np.concatenate(
+        [
+            cv2.remap(soft, part[..., 0], part[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            for part in np.array_split(flat, -(-len(flat) // 16384))
+        ]
+    ).reshape(at.shape[:3])
+    slope = np.diff(values, axis=2)
+    slope = np.maximum(slope * np.sign(slope.sum((1, 2)))[:, None, None], 0)
+    slope = np.maximum(slope - 0.3 * slope.max(2, keepdims=True), 0)
+    weight = slope.sum(2)
+    place = (slope @ (offsets[:-1] + 0.25)) / np.maximum(weight, 1e-6)
+    for _ in range(3):
+        total = np.maximum(weight.sum(1), 1e-6)
+        t = (weight @ shares) / total
+        p = (weight * place).sum(1) / total
+        lean = (weight * (shares - t[:, None]) * (place - p[:, None])).sum(1)
+        lean /= np.maximum((weight * np.square(shares - t[:, None])).sum(1), 1e-6)
+        miss = place - p[:, None] - lean[:, None] * (shares - t[:, None])
+        weight = weight / (1 + np.square(miss / 0.5))
+    shift = p[:, None] + lean[:, None] * (np.array([0.0, 1.0]) - t[:, None])
+    return ends + np.clip(shift, -_ACROSS, _ACROSS)[..., None] * across[:, None]
 
 
 def _border(grey: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -174,18 +220,19 @@ def _vote(lines: Segments, focal: float) -> tuple[float, float, float]:
     """Pitch and roll of the grid's best cell, and the best score far from it over its own."""
     pitch, roll = (a.ravel() for a in np.meshgrid(_PITCHES, _ROLLS, indexing="ij"))
     misses = _misses(lines, focal, vertical_of(pitch, roll))
-    score = np.maximum(1 - np.square(misses / (2 * _SIGMA)), 0) @ lines.length
+    reach = 2 * np.hypot(_SIGMA, lines.sigma)
+    score = np.maximum(1 - np.square(misses / reach), 0) @ (lines.length / np.square(lines.sigma))
     score *= np.exp(-0.15 * (np.square(pitch / _PRIOR_PITCH) + np.square(roll / _PRIOR_ROLL)))
     best = int(np.argmax(score))
     far = np.hypot((pitch - pitch[best]) / 4, (roll - roll[best]) / 1.5) > 1
     return float(pitch[best]), float(roll[best]), float(score[far].max() / max(score[best], 1e-9))
 
 
-def _polished(lines: Segments, focal: float, pitch: float, roll: float, sigma: float) -> tuple[float, float]:
+def _polished(lines: Segments, focal: float, pitch: float, roll: float, limit: float) -> tuple[float, float]:
     """One step of reweighted Gauss-Newton on the angles (Geman-McClure weights), held by the prior."""
     misses, slope = _linearised(lines, focal, pitch, roll)
-    weight = lines.length / np.square(1 + np.square(misses / sigma))
-    hold = 0.02 * sigma**2 / np.square([_PRIOR_PITCH, _PRIOR_ROLL])
+    weight = 1 / np.square(lines.sigma) / np.square(1 + np.square(misses / (limit * lines.sigma)))
+    hold = 0.3 / np.square([_PRIOR_PITCH, _PRIOR_ROLL])
     normal = (slope * weight[:, None]).T @ slope + np.diag(hold + 1e-9)
     right = -(slope * weight[:, None]).T @ misses - hold * np.array([pitch, roll])
     step = np.clip(np.linalg.solve(normal, right), -2, 2)

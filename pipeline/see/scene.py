@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from pipeline.reduce import reduced
 from pipeline.see.lines import Tilt, tilt_of
+from pipeline.see.masks import enlarged, sky_of
 from pipeline.see.nets import LIGHTS, PLACES, ROOMS, Network, network
-from pipeline.see.sky import enlarged, trust
+from pipeline.see.trust import trust
 from pipeline.threads import without_ipp
 
 Field = NDArray[np.floating[Any]]
@@ -107,20 +108,17 @@ def look(proxy: Field, *, focal: float | None = None, network: Network | None = 
     eyes = network or shipped()
     answers = eyes(proxy)
     places = softmax(answers.place / eyes.calibration["place"])
-    sky: Any = enlarged(answers.masks[0], proxy)
-    if places[PLACES.index("exterior")] + places[PLACES.index("aerial")] < 0.5:
-        # A view through a window is no sky to replace, and rooms have none of their own.
-        sky = np.zeros_like(sky)
     size = (proxy.shape[1], proxy.shape[0])
     windows, vegetation = (cv2.resize(m, size, interpolation=cv2.INTER_LINEAR) for m in answers.masks[1:])
     seen = Seen(
         places=tuple(places.tolist()),
         rooms=tuple(softmax(answers.room / eyes.calibration["room"]).tolist()),
         lights=tuple(softmax(answers.light).tolist()),
-        sky=sky,
+        sky=enlarged(sky_of(answers, places), proxy),
         windows=np.asarray(windows),
         vegetation=np.asarray(vegetation),
-        sky_trust=trust(answers, np.array(eyes.calibration["sky"])),
+        sky_trust=trust(answers, "sky", eyes.calibration["sky"]),
+        windows_trust=trust(answers, "window", eyes.calibration["windows"]),
         tilt=tilt_of(proxy, focal),
         flat=_flat(proxy),
     )

@@ -1,4 +1,4 @@
-"""The sky's trust and edge."""
+"""Masks: how far they are trusted, and where their edges lie."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from pipeline.see.masks import enlarged
 from pipeline.see.nets import SHIPPED, Answers, Network
 from pipeline.see.scene import look
-from pipeline.see.sky import enlarged, trust
+from pipeline.see.trust import trust
 
 WEIGHTS = np.array(Network(SHIPPED).calibration["sky"])
 
@@ -26,7 +27,7 @@ def half_sky(sharpness: float) -> np.ndarray:
 
 
 def test_a_clear_sky_of_an_exterior_is_trusted_more_than_a_vague_one():
-    clear, vague = (trust(answers(half_sky(s), (-3, 4, -4, -4)), WEIGHTS) for s in (80, 6))
+    clear, vague = (trust(answers(half_sky(s), (-3, 4, -4, -4)), "sky", WEIGHTS) for s in (80, 6))
 
     assert clear > 0.7
     assert vague < clear - 0.2
@@ -35,7 +36,7 @@ def test_a_clear_sky_of_an_exterior_is_trusted_more_than_a_vague_one():
 def test_a_sky_that_was_missed_is_not_trusted():
     nothing = np.full((128, 192), 0.01, np.float32)
 
-    outside, inside = (trust(answers(nothing, p), WEIGHTS) for p in ((-3, 4, -4, -4), (4, -3, -4, -4)))
+    outside, inside = (trust(answers(nothing, p), "sky", WEIGHTS) for p in ((-3, 4, -4, -4), (4, -3, -4, -4)))
 
     assert outside < 0.5
     assert inside > 0.9
