@@ -40,7 +40,7 @@ def look(source: Path, destination: Path, recipe: Recipe, *, listing_depth: int 
     """
     found = find(source, recipe, listing_depth=listing_depth)
     check_destination(destination, source, may_lie_inside=False)
-    network()  # wrong weights are one error, not one per photo
+    network(recipe.see.weights)  # wrong weights are one error, not one per photo
     tasks = numbered(found, recipe)
 
     def one(task: Task) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def show(entries: Sequence[dict[str, Any]], out: TextIO) -> None:
 
 def _one(shot: Shot, destination: Path, recipe: Recipe) -> dict[str, Any]:
     try:
-        seen = see(survey(shot, recipe))
+        seen = see(survey(shot, recipe), recipe)
     except Exception as error:
         failure: PhotoError = coded(error, shot)
         return _entry(shot, {"failure": Failure.of(failure).to_dict()})

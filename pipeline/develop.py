@@ -31,6 +31,7 @@ from pipeline.recipe import Recipe
 from pipeline.render.render import render_edits, render_source
 from pipeline.render.tone import shown_after
 from pipeline.see import scene
+from pipeline.see.nets import network
 from pipeline.threads import without_ipp
 
 _log = logging.getLogger(__name__)
@@ -100,10 +101,10 @@ def survey(shot: Shot, recipe: Recipe, clock: Clock | None = None, *, threads: i
     return Surveyed(opened, source.astype(np.float32) / np.float32(np.iinfo(source.dtype).max), plan)
 
 
-def see(surveyed: Surveyed) -> scene.Seen:
-    """What the photo shows."""
+def see(surveyed: Surveyed, recipe: Recipe) -> scene.Seen:
+    """What the photo shows. Raises SettingsError where the recipe's weights cannot be read."""
     without_ipp()
-    return scene.look(surveyed.proxy, focal=_focal(surveyed))
+    return scene.look(surveyed.proxy, focal=_focal(surveyed), eyes=network(recipe.see.weights))
 
 
 def _focal(surveyed: Surveyed) -> float | None:
@@ -117,7 +118,7 @@ def plan(surveyed: Surveyed, recipe: Recipe, clock: Clock | None = None) -> Plan
     proxy, known = surveyed.proxy, surveyed.plan.facts["warnings"]
     operations: list[Operation] = []
     with clock("see"):
-        seen = see(surveyed)
+        seen = see(surveyed, recipe)
     facts = surveyed.plan.facts | {"seen": seen.facts()}
     if not seen.is_photo:
         return replace(surveyed.plan, facts=facts | {"warnings": [*known, Code.NOT_A_PHOTO.name]})

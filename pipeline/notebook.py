@@ -29,6 +29,7 @@ from pipeline.read.decode import decode
 from pipeline.read.metadata.header import read_header
 from pipeline.read.shots import Found, find_shots
 from pipeline.recipe import Recipe
+from pipeline.see.nets import network
 
 PathLike = str | os.PathLike[str]
 
@@ -157,11 +158,12 @@ def edit(paths: PathLike | Iterable[PathLike], recipe: Recipe | None = None, *, 
     Raises
     ------
     SettingsError
-        If `threads` is below 1.
+        If `threads` is below 1, or the recipe's see.weights cannot be read.
     """
     if threads < 1:
         raise SettingsError(f"threads={threads}: must be 1 or more")
     recipe = recipe or Recipe()
+    network(recipe.see.weights)
     results: list[Edited] = []
     for found in _found(paths, recipe):
         results += [_edited(shot, recipe, threads) for shot in found.shots]

@@ -55,6 +55,12 @@ class Merge(Panel):
     detail: float = Field(default=1.0, ge=0, le=1, description="share of the exposures' fine detail kept in the fusion")
 
 
+class See(Panel):
+    """The network that looks at every photo."""
+
+    weights: str = Field(default="see", min_length=1, description="a shipped network's name, or a file of `train see`")
+
+
 class Balance(Panel):
     """Removal of a colour cast; warm light stays warm."""
 
@@ -76,7 +82,7 @@ class Geometry(Panel):
     """Straight verticals and a level horizon."""
 
     strength: Strength = 1.0
-    confidence: float = Field(default=0.6, ge=0, le=1, description="below this confidence in the tilt nothing is done")
+    confidence: float = Field(default=0.8, ge=0, le=1, description="below this confidence in the tilt nothing is done")
     max_pitch: float = Field(
         default=9.0, ge=0, le=20, description="degrees; a camera tilted more was meant to be, and is levelled only"
     )
@@ -219,6 +225,7 @@ class Recipe(Panel):
     seed: int = Field(default=0, ge=0)
     read: Read = Read()
     merge: Merge = Merge()
+    see: See = See()
     balance: Balance = Balance()
     windows: Windows = Windows()
     light: Light = Light()

@@ -35,7 +35,7 @@ def calibration_error(confidence: Sequence[float], right: Sequence[bool], bins: 
 
 def seen_by(network: Network, pictures: Sequence[Labelled]) -> list[Seen]:
     """What `look` says of each picture."""
-    return [look(p.image.astype(np.float32) / np.float32(255), network=network) for p in pictures]
+    return [look(p.image.astype(np.float32) / np.float32(255), eyes=network) for p in pictures]
 
 
 def sky_overlap(picture: Labelled, seen: Seen) -> float:

@@ -90,7 +90,7 @@ class Evidence:
         return np.array([1.0, np.log(self.support + 0.05), self.upheld, self.rival, *spreads, self.size / 10])
 
 
-_TRUST = np.array([2.319, 0.428, 1.876, -2.154, -1.407, -0.616, 0.116])
+_TRUST = np.array([0.122, -0.262, 3.381, -1.208, -2.395, -0.114, -0.095])
 """A logistic regression on known warps of real photos (benchmarks/quality/tilt.py)."""
 
 

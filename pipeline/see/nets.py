@@ -24,7 +24,8 @@ MASKS = ("sky", "window", "vegetation")
 PLACES = ("interior", "exterior", "aerial", "other")
 ROOMS = ("bedroom", "bathroom", "kitchen", "living_room", "dining_room")
 LIGHTS = ("day", "night")
-SHIPPED = Path(__file__).with_name("weights") / "see.onnx"
+WEIGHTS = Path(__file__).with_name("weights")
+SHIPPED = WEIGHTS / "see.onnx"
 _AREA = 384 * 256
 _STEP = 32
 
@@ -95,6 +96,7 @@ class Network:
 
 
 @lru_cache(maxsize=4)
-def network(path: str = str(SHIPPED)) -> Network:
-    """The network of that file, loaded once a process. Raises SettingsError."""
-    return Network(Path(path))
+def network(weights: str = "see") -> Network:
+    """The network of a shipped name or of a file, loaded once a process. Raises SettingsError."""
+    shipped = WEIGHTS / f"{weights}.onnx"
+    return Network(shipped if shipped.parent == WEIGHTS and shipped.is_file() else Path(weights))

@@ -99,13 +99,13 @@ class Seen:
         }
 
 
-def look(proxy: Field, *, focal: float | None = None, network: Network | None = None) -> Seen:
+def look(proxy: Field, *, focal: float | None = None, eyes: Network | None = None) -> Seen:
     """One glance at (h, w, 3) float32 0..1, sRGB-encoded.
 
-    focal: focal length over the long side, if known. network: another than the one that ships.
+    focal: focal length over the long side, if known. eyes: another network than the one that ships.
     """
     without_ipp()
-    eyes = network or shipped()
+    eyes = eyes or network()
     answers = eyes(proxy)
     places = softmax(answers.place / eyes.calibration["place"])
     size = (proxy.shape[1], proxy.shape[0])
@@ -123,11 +123,6 @@ def look(proxy: Field, *, focal: float | None = None, network: Network | None = 
         flat=_flat(proxy),
     )
     return replace(seen, night=max(_night(proxy), seen.dusk))
-
-
-def shipped() -> Network:
-    """The network that ships."""
-    return network()
 
 
 def softmax(logits: Field) -> NDArray[np.float64]:

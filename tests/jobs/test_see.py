@@ -11,7 +11,7 @@ import numpy as np
 from typer.testing import CliRunner
 
 from jobs.cli import app
-from pipeline.see.nets import PLACES, ROOMS
+from pipeline.see.nets import PLACES, ROOMS, SHIPPED
 
 
 def _run(*arguments: object) -> tuple[int, str, str]:
@@ -84,3 +84,25 @@ def test_a_destination_that_cannot_be_is_one_line(photo: Any, tmp_path: Path) ->
     assert code == 2
     assert err.startswith("sunroom: ")
     assert "out" in err
+
+
+def test_weights_that_are_not_there_are_one_line(photo: Any, tmp_path: Path) -> None:
+    photo("in/a.jpg")
+
+    for verb in ("see", "edit"):
+        code, _, err = _run(verb, tmp_path / "in", tmp_path / "out", "--set", "see.weights=no-such.onnx")
+        assert code == 2
+        assert err.startswith("sunroom: see.weights: ")
+        assert "no-such" in err
+        assert err.count("\n") == 1
+
+
+def test_other_weights_may_be_given(photo: Any, tmp_path: Path) -> None:
+    photo("in/a.jpg")
+    for name in ("see.onnx", "see.json"):
+        (tmp_path / name).write_bytes((SHIPPED.parent / name).read_bytes())
+
+    code, _, _ = _run("see", tmp_path / "in", tmp_path / "out", "--set", f"see.weights={tmp_path / 'see.onnx'}")
+
+    assert code == 0
+    assert (tmp_path / "out/a.json").is_file()

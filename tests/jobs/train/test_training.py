@@ -28,7 +28,7 @@ def test_a_tiny_training_writes_weights_that_the_pipeline_reads(folder: Path, tm
     assert {"see.onnx", "see.json", "see.md", "see.pt"} <= {p.name for p in (tmp_path / "out").iterdir()}
     card = (tmp_path / "out" / "see.md").read_text()
     assert "rooms/train/bedroom" in card
-    seen = look(picture(3).astype(np.float32) / 255, network=Network(tmp_path / "out" / "see.onnx"))
+    seen = look(picture(3).astype(np.float32) / 255, eyes=Network(tmp_path / "out" / "see.onnx"))
     assert seen.sky.shape == (64, 96)
     assert sum(seen.places) == pytest.approx(1)
 
