@@ -38,7 +38,7 @@ def only_shot(source: Path) -> Shot:
 
 
 def plain() -> Recipe:
-    return Recipe.load("default", {"balance.strength": "0", "light.strength": "0"})
+    return Recipe.load("default", {f"{panel}.strength": "0" for panel in ("balance", "light", "geometry")})
 
 
 def test_brackets_become_one_delivered_picture_with_plan_and_record(listing: Path, tmp_path: Path):
@@ -169,3 +169,49 @@ def test_lower_strength_stays_closer_to_the_merge(listing: Path):
 def test_developing_needs_no_ray():
     code = "import sys, pipeline.develop; sys.exit('ray' in sys.modules or 'torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_leaning_room_is_straightened_and_says_how(tmp_path: Path):
+    folder = tmp_path / "source"
+    folder.mkdir()
+    image = np.full((800, 1200, 3), 150, np.uint8)
+    for x, grey in ((150, 60), (420, 220), (700, 90), (980, 200)):
+        cv2.line(image, (x, 799), (x + 42, 0), (grey, grey, grey), 9, cv2.LINE_AA)
+    noise = np.random.default_rng(0).normal(0, 2, image.shape)
+    cv2.imwrite(str(folder / "room.png"), np.clip(image + noise, 0, 255).astype(np.uint8))
+    recipe = Recipe.load("default", {"balance.strength": "0", "light.strength": "0", "deliver.format": "png"})
+
+    shot = only_shot(folder)
+    result = develop(shot, recipe, tmp_path / "out")
+
+    stored = Plan.from_bytes((tmp_path / "out" / "plans" / f"{shot.id}.plan").read_bytes())
+    assert stored.warp is not None
+    assert stored.facts["seen"]["tilt"]["roll_deg"] == pytest.approx(-3.0, abs=0.2)
+    assert stored.facts["geometry"]["crop"] <= 0.081
+    picture = cv2.imread(str(tmp_path / "out" / result.output))
+    assert picture.shape == (800, 1200, 3)
+    dark = picture[..., 0] < 110
+    first, last = (np.flatnonzero(dark[row])[0] for row in (200, 600))
+    assert abs(int(first) - int(last)) <= 12, "leaned by 21 pixels over these rows"
+    assert not np.array_equal(picture, image)
+
+
+def test_a_floor_plan_is_passed_through_byte_for_byte(tmp_path: Path):
+    folder = tmp_path / "source"
+    folder.mkdir()
+    drawn = np.full((900, 1200, 3), 255, np.uint8)
+    for box in ((150, 120, 600, 500), (600, 120, 1050, 400), (600, 400, 1050, 780), (150, 500, 600, 780)):
+        cv2.rectangle(drawn, box[:2], box[2:], (20, 20, 20), 10)
+        cv2.putText(
+            drawn, "BEDROOM", (box[0] + 90, box[1] + 150), cv2.FONT_HERSHEY_SIMPLEX, 1.2, (60, 60, 60), 2, cv2.LINE_AA
+        )
+    for x, y in ((400, 500), (600, 300), (800, 400)):
+        cv2.line(drawn, (x, y), (x + 70, y), (255, 255, 255), 14)
+        cv2.ellipse(drawn, (x, y), (70, 70), 0, 0, 90, (90, 90, 90), 2, cv2.LINE_AA)
+    cv2.imwrite(str(folder / "plan.jpg"), drawn)
+
+    result = develop(only_shot(folder), Recipe(), tmp_path / "out")
+
+    assert result.scene == "other"
+    assert result.warnings == (Code.NOT_A_PHOTO.name,)
+    assert (tmp_path / "out" / result.output).read_bytes() == (folder / "plan.jpg").read_bytes()
