@@ -116,8 +116,9 @@ class Shot:
 class Result:
     """What became of a shot: one entry of summary.json's photos, one small row of the stream.
 
-    seconds are wall seconds of the whole way, stages those of its parts. output is relative to DEST; `outputs` maps
-    each delivered profile to its path. failure is Failure.to_dict() for a quarantined shot.
+    scene, room: what it shows (pipeline/see). seconds are wall seconds of the whole way, stages those of its parts.
+    output is relative to DEST; `outputs` maps each delivered profile to its path. failure is Failure.to_dict() for a
+    quarantined shot.
     """
 
     id: str
@@ -128,11 +129,14 @@ class Result:
     """delivered or quarantined."""
     code: str = ""
     scene: str = ""
+    room: str = ""
     warnings: tuple[str, ...] = ()
     attempts: int = 0
     strength: float = 0.0
     qc: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, float] = field(default_factory=dict)
+    geometry: dict[str, float] = field(default_factory=dict)
+    """Pitch and roll of the camera and what was corrected of them, degrees; crop, the share of the area lost to it."""
     output: str = ""
     outputs: dict[str, str] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)

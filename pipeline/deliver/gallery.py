@@ -55,6 +55,8 @@ class Card:
     more: Sequence[tuple[str, str]]
     pixels: Sequence[tuple[str, float]]
     """Where the pixels come from: name and share 0..1, without captured ones."""
+    straightened: str
+    """What was done to the geometry, in words; empty for nothing."""
     stages: Sequence[tuple[str, float, float]]
     """Name, seconds, share of the whole 0..1."""
 
@@ -147,8 +149,16 @@ def _card(
         figures=[(_JUDGED[n], text) for n, text in figures.items() if n in _JUDGED],
         more=[(n.replace("_", " "), text) for n, text in figures.items() if n not in _JUDGED],
         pixels=[(n, photo["provenance"][n]) for n in _CHANGES if n in photo["provenance"]],
+        straightened=_straightened(photo["geometry"]),
         stages=[(name, seconds, seconds / whole) for name, seconds in photo["stages"].items()],
     )
+
+
+def _straightened(geometry: Mapping[str, float]) -> str:
+    if "crop" not in geometry:
+        return ""
+    turns = f"pitch {geometry['pitch_corrected']:+.1f}°, roll {geometry['roll_corrected']:+.1f}°"
+    return f"straightened: {turns}, {geometry['crop']:.1%} cropped"
 
 
 def _figures(values: Mapping[str, Any]) -> dict[str, str]:

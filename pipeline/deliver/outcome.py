@@ -132,6 +132,8 @@ def record(
         shot.sources,
         "delivered",
         scene=finished.plan.facts["seen"]["scene"],
+        room=finished.plan.facts["seen"]["room"],
+        geometry=finished.plan.facts.get("geometry", {}),
         warnings=tuple(dict.fromkeys([*finished.warnings, *(w for o in outputs.values() for w in o.warnings)])),
         attempts=finished.attempts,
         strength=finished.strength,

@@ -43,7 +43,9 @@ def _job(tmp_path: Path, count: int, *, size: tuple[int, int] = (300, 200)) -> t
                 (str(source),),
                 "delivered",
                 qc={"structure_worst": 0.9514, "structure_place": [1, 2, 3, 4], "changed": 1.0},
+                room="living_room",
                 provenance={"captured_0": 1.0, "adjusted": 1.0, "generated": 0.0},
+                geometry={"pitch_corrected": -2.84, "roll_corrected": 0.66, "crop": 0.0712},
                 output=output,
                 seconds=1.5,
                 stages={"read": 0.5, "render": 1.0},
@@ -78,6 +80,8 @@ def test_a_small_job_is_one_page_that_needs_no_other_file(tmp_path: Path) -> Non
     assert '<a href="../delivered/villa%20%26%20garden/IMG_0.jpg">' in page
     assert "0.951" in page
     assert "structure_place" not in page
+    assert "living room, 1 exposure" in page
+    assert "straightened: pitch -2.8°, roll +0.7°, 7.1% cropped" in page
 
 
 def test_failures_are_told_with_code_message_and_hint(tmp_path: Path) -> None:
