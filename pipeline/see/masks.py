@@ -25,12 +25,12 @@ def sky_of(answers: Answers, places: Any) -> NDArray[np.float32]:
 def enlarged(mask: Field, proxy: Field) -> NDArray[np.float32]:
     """A mask of the network at the size of the proxy (h, w, 3), its edge drawn to the proxy's own edges.
 
-    Guided filter (He et al., 2013) on the proxy's luma over about one pixel of the mask.
+    Guided filter (He et al., 2013) on the proxy's luma over about two pixels of the mask.
     """
     size = (proxy.shape[1], proxy.shape[0])
     p: Any = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_CUBIC)
     guide: Any = cv2.cvtColor(proxy.astype(np.float32, copy=False), cv2.COLOR_RGB2GRAY)
-    radius = max(1, round(proxy.shape[1] / mask.shape[1]))
+    radius = max(1, round(2 * proxy.shape[1] / mask.shape[1]))
 
     def mean(x: Any) -> Any:
         return cv2.boxFilter(x, -1, (2 * radius + 1, 2 * radius + 1), borderType=cv2.BORDER_REFLECT)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.reduce import reduced
+from pipeline.see.horizon import horizon_roll
 from pipeline.see.lines import Tilt, tilt_of
 from pipeline.see.masks import enlarged, sky_of
 from pipeline.see.nets import LIGHTS, PLACES, ROOMS, Network, network
@@ -122,6 +123,10 @@ def look(proxy: Field, *, focal: float | None = None, eyes: Network | None = Non
         tilt=tilt_of(proxy, focal),
         flat=_flat(proxy),
     )
+    if seen.place == "aerial":
+        roll, sure = horizon_roll(seen.sky)
+        if sure > 0:
+            seen = replace(seen, tilt=replace(seen.tilt, roll=round(roll, 3), confidence=round(sure, 3)))
     return replace(seen, night=max(_night(proxy), seen.dusk))
 
 
