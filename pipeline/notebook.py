@@ -51,7 +51,7 @@ class Edited:
     before: Image | None = None
     """The reference exposure as shot, upright."""
     source: Image | None = None
-    """The plain merge (uint16 for several exposures), which the edit starts from and is checked against."""
+    """The plain merge (uint16 for several exposures), straightened as `after` is, against which the edit is checked."""
     after: Image | None = None
     """The edited picture."""
     plan: Plan | None = None

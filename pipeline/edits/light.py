@@ -103,7 +103,8 @@ def solve(proxy: Field, seen: Seen, panel: Light) -> Exposure:
     target = _MEDIAN - 0.32 * seen.night + 0.08 * panel.brightness
     if seen.night >= 0.5:
         # Dusk stays dusk.
-        target = min(target, float(from_linear(to_linear(np.float32(median)) * 2**_NIGHT_LIFT)))
+        lifted = from_linear(to_linear(np.array([median], np.float32)) * np.float32(2**_NIGHT_LIFT))
+        target = min(target, float(lifted[0]))
     contrast = _CONTRAST + 0.4 * panel.contrast
     headroom = float(np.clip((_FULL - np.percentile(luma, 95)) / _HEADROOM, 0, 1))
     pivot = 1 - 0.5 * headroom

@@ -169,16 +169,22 @@ def _refined(grey: NDArray[np.uint8], ends: Vector) -> Vector:
     slope = np.maximum(slope - 0.3 * slope.max(2, keepdims=True), 0)
     weight = slope.sum(2)
     place = (slope @ (offsets[:-1] + 0.25)) / np.maximum(weight, 1e-6)
-    for _ in range(3):
-        total = np.maximum(weight.sum(1), 1e-6)
-        t = (weight @ shares) / total
-        p = (weight * place).sum(1) / total
-        lean = (weight * (shares - t[:, None]) * (place - p[:, None])).sum(1)
-        lean /= np.maximum((weight * np.square(shares - t[:, None])).sum(1), 1e-6)
-        miss = place - p[:, None] - lean[:, None] * (shares - t[:, None])
+    start, lean = _line(shares, place, weight)
+    for _ in range(2):
+        miss = place - start[:, None] - lean[:, None] * shares
         weight = weight / (1 + np.square(miss / 0.5))
-    shift = p[:, None] + lean[:, None] * (np.array([0.0, 1.0]) - t[:, None])
+        start, lean = _line(shares, place, weight)
+    shift = start[:, None] + lean[:, None] * np.array([0.0, 1.0])
     return ends + np.clip(shift, -_ACROSS, _ACROSS)[..., None] * across[:, None]
+
+
+def _line(x: Vector, y: Any, weight: Any) -> tuple[Vector, Vector]:
+    """Weighted least squares y = start + lean * x, per row of y and weight (n, k): (n,) each."""
+    total = np.maximum(weight.sum(1), 1e-6)
+    t, p = (weight @ x) / total, (weight * y).sum(1) / total
+    dx, dy = x - t[:, None], y - p[:, None]
+    lean = (weight * dx * dy).sum(1) / np.maximum((weight * dx * dx).sum(1), 1e-6)
+    return p - lean * t, lean
 
 
 def _border(grey: NDArray[np.uint8]) -> NDArray[np.bool_]:

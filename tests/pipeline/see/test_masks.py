@@ -44,7 +44,7 @@ def test_a_sky_that_was_missed_is_not_trusted():
 
 def test_the_enlarged_edge_follows_the_picture():
     proxy = np.full((600, 900, 3), 0.2, np.float32)
-    proxy[:233] = 0.8
+    proxy[:237] = 0.8
     coarse = cv2.resize(
         (np.arange(600) < 240).astype(np.float32)[:, None].repeat(900, 1), (192, 128), interpolation=cv2.INTER_AREA
     )
@@ -53,7 +53,7 @@ def test_the_enlarged_edge_follows_the_picture():
 
     assert mask.shape == (600, 900)
     edge = np.argmin(mask[:, 450] > 0.5)
-    assert abs(edge - 233) <= 2
+    assert abs(edge - 237) <= 1
 
 
 def test_real_skies_are_found(data: Path):
