@@ -180,6 +180,7 @@ def train(
     seed: Annotated[int, typer.Option(min=0, help="Of all chance.")] = 0,
     start: Annotated[Path | None, typer.Option(help="A checkpoint (.pt) to fine-tune.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Of torch; default: one per CPU.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda; default: a GPU where there is one.")] = None,
 ) -> None:
     """Train a network on your own pictures, or as it ships; needs the extra `train` (pip install 'sunroom[train]').
 
@@ -192,7 +193,7 @@ def train(
 
         if network != "see":
             raise SettingsError(f"train {network}: no such network; there is: see")
-        order = Order(tuple(data), out, "see", pictures or PICTURES, seed, start, threads or cpus_here())
+        order = Order(tuple(data), out, "see", pictures or PICTURES, seed, start, threads or cpus_here(), device)
         record = run(order, lambda line: print(line, file=sys.stderr, flush=True))
         print(json.dumps(record["validation"], indent=1))
 

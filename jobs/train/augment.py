@@ -57,15 +57,15 @@ def cropped(
 
 def photographed(x: Field, rng: Rng, *, strength: float = 1.0) -> Picture:
     """A scene (h, w, 3) float32 0..1, sRGB-encoded, under another light, camera and file quality; uint8."""
-    linear = np.power(np.clip(x, 0, 1), np.float32(2.2))
+    linear = cv2.pow(np.clip(x, 0, 1), 2.2)
     if chance(rng, 0.8):
         cast = np.exp(rng.normal(0, [0.10, 0.0, 0.14]))
         linear = linear * (cast * 2 ** rng.normal(0.05, 0.55 * strength)).astype(np.float32)
     if chance(rng, 0.2):
         linear = _hazed(linear, rng)
-    y = np.power(np.clip(linear, 0, 1), np.float32(1 / 2.2))
+    y: Any = cv2.pow(np.clip(linear, 0, 1), 1 / 2.2)
     if chance(rng, 0.4):
-        y = np.power(y, np.float32(np.exp(rng.normal(0, 0.25 * strength))))
+        y = cv2.pow(y, float(np.exp(rng.normal(0, 0.25 * strength))))
     if chance(rng, 0.5):
         grey = y.mean(2, keepdims=True)
         y = grey + (y - grey) * np.float32(rng.uniform(0, 0.6) if chance(rng, 0.4) else rng.uniform(0.6, 1.6))
@@ -98,7 +98,8 @@ def _recorded(y: Any, rng: Rng) -> Picture:
         small = cv2.resize(y, (max(1, int(w * k)), max(1, int(h * k))), interpolation=cv2.INTER_AREA)
         y = cv2.resize(small, (w, h), interpolation=cv2.INTER_LINEAR)
     if chance(rng, 0.3):
-        y = y + rng.normal(0, rng.uniform(0.005, 0.04), (h, w, 3 if chance(rng, 0.5) else 1)).astype(np.float32)
+        grain = np.float32(rng.uniform(0.005, 0.04))
+        y = y + grain * rng.standard_normal((h, w, 3 if chance(rng, 0.5) else 1), dtype=np.float32)
     eight = (np.clip(y, 0, 1) * 255).astype(np.uint8)
     if chance(rng, 0.4):
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 93))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -18,7 +18,7 @@ from jobs.train.skies import nightfall, sky, under_another_sky
 from jobs.train.windows import with_windows
 from pipeline.see.nets import PLACES, ROOMS
 
-DENSE_PICTURES, SCENE_PICTURES = 12, 32
+DENSE_PICTURES, SCENE_PICTURES = 32, 80
 _SMALL = (((256, 192), 6.0), ((192, 256), 1.5), ((224, 224), 2.5))
 _LARGE = (((384, 256), 5.0), ((352, 288), 3.0), ((256, 384), 1.5), ((320, 320), 2.0))
 _SQUARE = 160
@@ -32,13 +32,13 @@ _OF_CLASS = {_VEGETATION: ("vegetation",), _BUILDING: ("building", "door", "wind
 class Batch:
     """One batch.
 
-    pictures: (n, h, w, 3) uint8. masks, weights: (n, 5, h/2, w/2) float32, None in a batch for the scene only. place,
+    pictures: (n, h, w, 3) uint8. masks, weights: (n, 5, h/2, w/2) uint8, None in a batch for the scene only. place,
     room, light: (n,) int64, -1 where unknown.
     """
 
     pictures: Picture
-    masks: Field | None
-    weights: Field | None
+    masks: Picture | None
+    weights: Picture | None
     place: NDArray[np.int64]
     room: NDArray[np.int64]
     light: NDArray[np.int64]
@@ -67,7 +67,8 @@ class Sampler:
         self.inside = [p for p in pictures if p.place == "interior"]
         self.glazed = [p for p in self.inside if p.window is not None]
         self.windowless = [p for p in self.inside if p.windowless]
-        self.strange = [p for p in pictures if p.place in {"aerial", "other"}]
+        self.aerial, self.other = ([p for p in pictures if p.place == place] for place in ("aerial", "other"))
+        self.dark = [p for p in outside if p.night]
 
     def batch(self, number: int, *, dense: bool, large: bool) -> Batch:
         """Batch `number`: with masks, or many squares for the scene only."""
@@ -92,28 +93,29 @@ class Sampler:
 
     def _dense(self, size: tuple[int, int], rng: Rng) -> _Sample:
         kinds = (
-            (self._street, 0.36 * bool(self.streets)),
-            (self._front, 0.13 * bool(self.fronts)),
-            (self._room, 0.20 * bool(self.inside)),
+            (self._street, 0.34 * bool(self.streets)),
+            (self._front, 0.15 * bool(self.fronts)),
+            (self._room, 0.17 * bool(self.inside)),
             (self._glazed, 0.13 * bool(self.glazed)),
             (self._pasted, 0.12 * bool(self.windowless)),
             (self._drawn, 0.03),
-            (self._strange, 0.03 * bool(self.strange)),
+            (self._strange, 0.06 * bool(self.aerial or self.other)),
         )
         weights = np.array([w for _, w in kinds])
         return kinds[rng.choice(len(kinds), p=weights / weights.sum())][0](size, rng)
 
     def _scene(self, size: tuple[int, int], rng: Rng) -> _Sample:
         """Rooms alike often, exteriors of two kinds, and a few of everything else."""
-        shares = [*((self.rooms[r], 1.0) for r in ROOMS), (self.fronts, 0.6), (self.streets, 0.6), (self.strange, 0.2)]
+        shares = [*((self.rooms[r], 1.0) for r in ROOMS), (self.fronts, 0.6), (self.streets, 0.5), (self.dark, 0.25)]
+        shares += [(self.aerial, 0.2), (self.other, 0.3), (self.inside, 0.2)]
         shares = [(pictures, weight) for pictures, weight in shares if pictures]
-        weights = np.array([*(w for _, w in shares), 0.15])
+        weights = np.array([*(w for _, w in shares), 0.2])
         k = int(rng.choice(len(weights), p=weights / weights.sum()))
         if k == len(shares):
             return self._drawn(size, rng)
         pool = shares[k][0]
         made = self._plain(pool[rng.integers(len(pool))], size, rng, strength=0.6)
-        return _Sample(blotted(made.picture, rng), place=made.place, room=made.room) if chance(rng, 0.25) else made
+        return replace(made, picture=blotted(made.picture, rng)) if chance(rng, 0.25) else made
 
     def _plain(self, p: Labelled, size: tuple[int, int], rng: Rng, *, strength: float = 0.8) -> _Sample:
         """A crop of one picture with all that is known of it, under another light and camera."""
@@ -182,7 +184,8 @@ class Sampler:
         return _Sample(picture, none, none, place=PLACES.index("other"))
 
     def _strange(self, size: tuple[int, int], rng: Rng) -> _Sample:
-        p = self.strange[rng.integers(len(self.strange))]
+        pool = self.aerial if self.aerial and (not self.other or chance(rng, 0.5)) else self.other
+        p = pool[rng.integers(len(pool))]
         return self._plain(p, size, rng, strength=0.5)
 
 
@@ -226,19 +229,19 @@ def _known(p: Labelled, picture: Picture, masks: dict[str, Any], light: int = _U
     )
 
 
-def _targets(s: _Sample) -> tuple[Field, Field]:
-    """Masks and weights (5, h/2, w/2) of a sample."""
+def _targets(s: _Sample) -> tuple[Picture, Picture]:
+    """Masks and weights (5, h/2, w/2) of a sample, uint8: they travel between processes."""
     h, w = s.picture.shape[:2]
-    masks, weights = (np.zeros((len(DENSE), h, w), np.float32) for _ in range(2))
+    masks, weights = (np.zeros((len(DENSE), h, w), np.uint8) for _ in range(2))
     for channel, mask in ((_SKY, s.sky), (_WINDOW, s.window)):
         if mask is not None:
-            masks[channel], weights[channel] = mask, 1
+            masks[channel], weights[channel] = np.round(255 * mask), 255
     if s.classes is not None:
         for channel, names in _OF_CLASS.items():
-            masks[channel] = np.isin(s.classes, [CLASSES.index(n) for n in names])
-            weights[channel] = s.classes > 0
+            masks[channel] = 255 * np.isin(s.classes, [CLASSES.index(n) for n in names])
+            weights[channel] = 255 * (s.classes > 0)
     elif s.place != PLACES.index("exterior") and s.place != PLACES.index("aerial"):
-        weights[_BUILDING], weights[_GROUND] = 1, 1
+        weights[_BUILDING], weights[_GROUND] = 255, 255
     half = [cv2.resize(m.transpose(1, 2, 0), (w // 2, h // 2), interpolation=cv2.INTER_AREA) for m in (masks, weights)]
     return half[0].transpose(2, 0, 1), half[1].transpose(2, 0, 1)
 

@@ -19,8 +19,9 @@ DENSE = (*MASKS, "building", "ground")
 """Masks that the network learns; those that only teach the others are cut off when it is exported."""
 _WIDTHS = (16, 24, 40, 80, 144)
 _BLOCKS = (2, 3, 4, 3)
-_PLAIN_UP_TO = 40
-"""Channels; blocks with more are inverted."""
+_DECODER = (64, 48, 32, 16)
+_PLAIN = 3
+"""Widths of the list up to which blocks are plain; the others are inverted."""
 
 
 def _conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, groups: int = 1, *, act: bool = True):
@@ -32,10 +33,10 @@ def _conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, groups: i
 
 
 class _Residual(nn.Module):
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+    def __init__(self, inputs: int, outputs: int, stride: int, *, plain: bool) -> None:
         super().__init__()
         self.residual = stride == 1 and inputs == outputs
-        if inputs <= _PLAIN_UP_TO:
+        if plain:
             self.body = _conv(inputs, outputs, 3, stride)
         else:
             hidden = inputs * (3 if self.residual else 4)
@@ -66,26 +67,28 @@ class Eye(nn.Module):
     """(N, 4, H, W) float32 to logits; H and W are multiples of 32.
 
     The planes are R, G, B (sRGB-encoded 0..1, less .5, times 4) and the height in the frame, -1 at the top to 1.
-    Gives masks (N, 5, H/2, W/2) as in DENSE, and (N, 11): PLACES, ROOMS, LIGHTS.
+    Gives masks (N, 5, H/2, W/2) as in DENSE, and (N, 11): PLACES, ROOMS, LIGHTS. `scale` widens every layer.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, scale: int = 1) -> None:
         super().__init__()
-        w = _WIDTHS
+        w, d = ([scale * width for width in widths] for widths in (_WIDTHS, _DECODER))
         self.stem = _conv(4, w[0], 3, 2)
-        stages = [
-            nn.Sequential(_Residual(w[j], w[j + 1], 2), *(_Residual(w[j + 1], w[j + 1], 1) for _ in range(blocks - 1)))
+        self.stages = nn.ModuleList(
+            nn.Sequential(
+                _Residual(w[j], w[j + 1], 2, plain=j < _PLAIN),
+                *(_Residual(w[j + 1], w[j + 1], 1, plain=j + 1 < _PLAIN) for _ in range(blocks - 1)),
+            )
             for j, blocks in enumerate(_BLOCKS)
-        ]
-        self.stages = nn.ModuleList(stages)
+        )
         self.everywhere = nn.Linear(w[4], w[4])
         answers = len(PLACES) + len(ROOMS) + len(LIGHTS)
         self.scene = nn.Sequential(
-            nn.Linear(w[4] * 2, 128), nn.ReLU(inplace=True), nn.Dropout(0.3), nn.Linear(128, answers)
+            nn.Linear(w[4] * 2, 128 * scale), nn.ReLU(inplace=True), nn.Dropout(0.3), nn.Linear(128 * scale, answers)
         )
-        self.up4, self.up3 = _Up(w[4], w[3], 64), _Up(64, w[2], 48)
-        self.up2, self.up1 = _Up(48, w[1], 32), _Up(32, w[0], 16)
-        self.masks = nn.Conv2d(16, len(DENSE), 1)
+        self.up4, self.up3 = _Up(w[4], w[3], d[0]), _Up(d[0], w[2], d[1])
+        self.up2, self.up1 = _Up(d[1], w[1], d[2]), _Up(d[2], w[0], d[3])
+        self.masks = nn.Conv2d(d[3], len(DENSE), 1)
 
     def encoded(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
         """Features at 1/2 to 1/32, and the scene's logits."""
@@ -108,6 +111,6 @@ class Eye(nn.Module):
 def planes(pictures: Tensor) -> Tensor:
     """(N, H, W, 3) uint8 to the network's input."""
     n, h, w, _ = pictures.shape
-    y = torch.linspace(-1, 1, h).view(1, 1, h, 1).expand(n, 1, h, w)
+    y = torch.linspace(-1, 1, h, device=pictures.device).view(1, 1, h, 1).expand(n, 1, h, w)
     rgb = (pictures.permute(0, 3, 1, 2).float() / 255 - 0.5) * 4
     return torch.cat([rgb, y], 1).contiguous(memory_format=torch.channels_last)

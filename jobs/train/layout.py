@@ -3,6 +3,7 @@
 DIR/sky/{train,val}/images/*        and masks/<stem>.*  (255 = sky), classes/<stem>.png (optional; see CLASSES)
 DIR/rooms/{train,val}/<label>/*     labels: bedroom, bathroom, kitchen, living_room, dining_room, interior (any room),
                                     exterior, exterior_day, exterior_night (dusk, too), aerial, other (no photos)
+DIR/rooms_sky/{train,val}/<label>/<stem>.png   255 = sky, of a picture in DIR/rooms                       (optional)
 DIR/windows/{train,val}/images/*    and masks/<stem>.*  (255 = the glass of windows)                      (optional)
 LABELS/                             made by hand for pictures of DIR/rooms, and shipped with this package:
     windows.csv, window_polygons.json, sky_fronts/
@@ -187,6 +188,8 @@ def _rooms(folder: Path, part: str) -> list[Labelled]:
                 picture = _front(
                     picture, LABELS / "sky_fronts" / Path(name).parts[0] / f"{path.stem}.png", *fronts[name]
                 )
+            if (mask := folder / "rooms_sky" / part / label / f"{path.stem}.png").is_file():
+                picture = replace(picture, sky=_plane(mask, image))
             found.append(picture)
     return found
 

@@ -26,7 +26,8 @@ PICTURES = 120_000
 class Order:
     """What is asked for: folders of the data layout, where the results go, and how long.
 
-    start: a checkpoint to go on from with other pictures (fine-tuning). threads: of torch.
+    start: a checkpoint to go on from with other pictures (fine-tuning). threads: of torch, and processes that make
+    batches. device: of torch ("cpu", "cuda"); None takes a GPU where there is one.
     """
 
     data: tuple[Path, ...]
@@ -36,6 +37,7 @@ class Order:
     seed: int = 0
     start: Path | None = None
     threads: int = 2
+    device: str | None = None
 
 
 def train(order: Order, report: Callable[[str], None]) -> dict[str, Any]:
@@ -60,7 +62,9 @@ def train(order: Order, report: Callable[[str], None]) -> dict[str, Any]:
     except OSError as error:
         raise SettingsError(f"--out {order.out}: {error.strerror}") from None
     torch.set_num_threads(order.threads)
-    course = Course(order.pictures, order.seed, start=order.start)
+    device = order.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    helpers = 1 if device == "cpu" else max(1, order.threads - 1)
+    course = Course(order.pictures, order.seed, helpers, device=device, start=order.start)
     net = trained(learnt, course, order.out / f"{order.name}.pt", report)
     path = order.out / f"{order.name}.onnx"
     difference = export(net, path)

@@ -65,7 +65,7 @@ def sky(h: int, w: int, rng: Rng, *, dusk: bool = False) -> Field:
         glow = np.exp(-((distance / rng.uniform(0.05, 0.4)) ** 2)) * rng.uniform(0.2, 0.9)
         made = made + (glow[..., None] * [1, 0.97, rng.uniform(0.75, 1)]).astype(np.float32)
     full: Any = cv2.resize(np.clip(made, 0, 1), (w, h), interpolation=cv2.INTER_LINEAR)
-    grain = rng.normal(0, rng.uniform(0, 0.012), (h, w, 1)).astype(np.float32)
+    grain = np.float32(rng.uniform(0, 0.012)) * rng.standard_normal((h, w, 1), dtype=np.float32)
     return np.clip(full + grain, 0, 1).astype(np.float32)
 
 
@@ -108,9 +108,7 @@ def nightfall(x: Field, mask: Field, panes: Field, rng: Rng) -> Field:
     """A day exterior after sunset: another sky, little blue light, lamps behind some of the panes (h, w) 0..1."""
     relit = under_another_sky(x, mask, rng, dusk=True)
     a = mask[..., None]
-    dim = np.power(relit, np.float32(2.2)) * (2 ** rng.uniform(-3.2, -0.8) * np.array([0.8, 0.9, 1.15])).astype(
-        np.float32
-    )
+    dim = cv2.pow(relit, 2.2) * (2 ** rng.uniform(-3.2, -0.8) * np.array([0.8, 0.9, 1.15])).astype(np.float32)
     lamps = (clouds(mask.shape[0], mask.shape[1], rng, base=5, octaves=2, stretch=1) > rng.uniform(0.4, 0.6)).astype(
         np.float32
     ) * panes
@@ -118,5 +116,5 @@ def nightfall(x: Field, mask: Field, panes: Field, rng: Rng) -> Field:
     dim = dim * (1 - lamps[..., None]) + warm * lamps[..., None]
     glow = cv2.GaussianBlur(lamps, (0, 0), max(1.0, mask.shape[1] * rng.uniform(0.01, 0.05)))
     dim = dim + glow[..., None] * warm * rng.uniform(0, 0.6)
-    below = np.power(np.clip(dim, 0, 1), np.float32(1 / 2.2))
+    below = cv2.pow(np.clip(dim, 0, 1), 1 / 2.2)
     return (below * (1 - a) + relit * a).astype(np.float32)

@@ -16,7 +16,7 @@ _SIDE = 96
 def with_windows(room: Field, views: list[Field], rng: Rng) -> tuple[Field, Field]:
     """A room (h, w, 3) float32 0..1 with one window per view pasted in, and the mask (h, w) 0..1 of their glass."""
     h, w = room.shape[:2]
-    linear: Any = np.power(room, np.float32(2.2))
+    linear: Any = cv2.pow(np.clip(room, 0, 1), 2.2)
     mask, glare = np.zeros((h, w), np.float32), np.zeros((h, w, 3), np.float32)
     for view in views:
         window, glass = _window(view, rng)
@@ -41,7 +41,7 @@ def with_windows(room: Field, views: list[Field], rng: Rng) -> tuple[Field, Fiel
         linear = linear + cv2.GaussianBlur(glare, (0, 0), spread * 4) * np.float32(rng.uniform(0, 0.12))
     if chance(rng, 0.5):
         linear = linear * np.float32(2 ** rng.uniform(-1.5, 0.3))
-    return np.power(np.clip(linear, 0, 1), np.float32(1 / 2.2)).astype(np.float32), mask
+    return np.asarray(cv2.pow(np.clip(linear, 0, 1), 1 / 2.2), np.float32), mask
 
 
 def _corners(h: int, w: int, rng: Rng) -> Field:
@@ -68,7 +68,7 @@ def _window(view: Field, rng: Rng) -> tuple[Any, Any]:
     n = _SIDE
     gain = 2 ** rng.uniform(-1, 5.5)
     small: Any = cv2.resize(view, (n, n), interpolation=cv2.INTER_AREA)
-    window = (np.power(np.clip(small, 0, 1), np.float32(2.2)) * np.float32(gain)).astype(np.float32)
+    window = np.asarray(cv2.pow(np.clip(small, 0, 1), 2.2) * np.float32(gain), np.float32)
     glass = np.ones((n, n), np.float32)
     thick = max(1, int(rng.uniform(0.5, 3.5)))
     frame = (

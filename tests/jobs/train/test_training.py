@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from pictures import picture
 
+from jobs.train.batches import DENSE_PICTURES
 from jobs.train.calibrate import logistic, overlap, temperature
 from jobs.train.see import Order, train
 from pipeline.see.nets import Network
@@ -22,7 +24,7 @@ def quiet(_: str) -> None:
 
 @pytest.mark.slow
 def test_a_tiny_training_writes_weights_that_the_pipeline_reads(folder: Path, tmp_path: Path) -> None:
-    record = train(Order((folder,), tmp_path / "out", pictures=48, threads=2), quiet)
+    record = train(Order((folder,), tmp_path / "out", pictures=64, threads=2), quiet)
 
     assert record["opencv_against_torch"] < 1e-4
     assert {"see.onnx", "see.json", "see.md", "see.pt"} <= {p.name for p in (tmp_path / "out").iterdir()}
@@ -38,17 +40,48 @@ def test_training_goes_on_where_it_stopped(folder: Path, tmp_path: Path, monkeyp
     import torch
 
     from jobs.train import loop
+    from jobs.train.layout import read
 
-    order = Order((folder,), tmp_path / "out", pictures=48)
-    train(order, quiet)
-    whole = torch.load(tmp_path / "out/see.pt", weights_only=True)
-    steps: list[int] = []
-    monkeypatch.setattr(loop, "_follow", lambda *_: steps.append(1))
+    pictures, course = read([folder], "train"), loop.Course(2 * DENSE_PICTURES, helpers=0)
+    whole = loop.trained(pictures, course, tmp_path / "whole.pt", quiet)
+    monkeypatch.setattr(loop, "_SAVE_EVERY", -1.0)
+    step, made = loop._step, []
 
-    train(order, quiet)
+    def breaking(*given: Any) -> Any:
+        made.append(step(*given))
+        if len(made) == 3:
+            raise KeyboardInterrupt
+        return made[-1]
 
-    assert whole["step"] == 8
-    assert steps == []
+    monkeypatch.setattr(loop, "_step", breaking)
+    with pytest.raises(KeyboardInterrupt):
+        loop.trained(pictures, course, tmp_path / "parts.pt", quiet)
+    assert torch.load(tmp_path / "parts.pt", weights_only=True)["step"] == 2
+
+    parts = loop.trained(pictures, course, tmp_path / "parts.pt", quiet)
+
+    assert len(made) == 5
+    x = torch.rand(1, 4, 64, 64)
+    assert torch.allclose(whole(x)[0], parts(x)[0], atol=1e-3)
+    assert torch.allclose(whole(x)[1], parts(x)[1], atol=1e-3)
+
+
+def test_a_pupil_is_drawn_to_its_teacher_where_nothing_is_labelled() -> None:
+    import torch
+
+    from jobs.train.losses import Answers, Targets, label_loss, taught_loss
+
+    rng = torch.Generator().manual_seed(0)
+    told = Answers(torch.randn(2, 5, 8, 8, generator=rng, requires_grad=True), torch.randn(2, 11, generator=rng))
+    teacher = Answers(torch.randn(2, 5, 8, 8, generator=rng), torch.randn(2, 11, generator=rng))
+    unknown = torch.full((2,), -1)
+    blank = {"place": unknown, "room": unknown, "light": unknown}
+    blank |= {name: torch.zeros(2, 5, 8, 8, dtype=torch.uint8) for name in ("masks", "weights")}
+
+    assert label_loss(told, [Targets(1.0, blank)]) == 0
+    assert taught_loss(told, teacher) > taught_loss(teacher, teacher)
+    (slope,) = torch.autograd.grad(taught_loss(told, teacher), told.masks)
+    assert torch.equal(slope > 0, torch.sigmoid(told.masks) > torch.sigmoid(teacher.masks))
 
 
 def test_temperature_undoes_overconfidence() -> None:
