@@ -35,6 +35,11 @@ class Code(Enum):
     # see
     NOT_A_PHOTO = ("see", False, "A floor plan, screenshot or logo by its looks: it was passed through unchanged.")
     # edit
+    WINDOW_NO_SOURCE = (
+        "edit",
+        False,
+        "A window is burnt out and no darker exposure was given, so its view cannot be shown: bracket such rooms.",
+    )
     NO_LINES = (
         "edit",
         False,

@@ -20,10 +20,10 @@ from pipeline.check.judge import judge
 from pipeline.check.metrics import compare
 from pipeline.codes import Code, PhotoError
 from pipeline.deliver.outcome import Finished, deliver_picture, quarantine, record, refusal
-from pipeline.edits import balance, geometry, light
+from pipeline.edits import balance, geometry, light, windows
 from pipeline.merge.shot import aligned_merge, refined_merge
 from pipeline.merge.tiles import Runner, run_here
-from pipeline.photo import Result, Shot
+from pipeline.photo import Image, Result, Shot
 from pipeline.plan import Operation, Plan, alpha_shape
 from pipeline.read.decode import decode_warnings
 from pipeline.read.exposures import Opened, open_shot, read_exposures, read_proxies
@@ -59,6 +59,8 @@ class Surveyed:
     opened: Opened
     proxy: NDArray[np.float32]
     plan: Plan
+    exposures: tuple[Image, ...] = ()
+    """The proxies of a bracketed set, darkest first, not aligned."""
 
 
 def develop(shot: Shot, recipe: Recipe, destination: Path, *, sequence: int = 0, threads: int = 1) -> Result:
@@ -98,7 +100,8 @@ def survey(shot: Shot, recipe: Recipe, clock: Clock | None = None, *, threads: i
         facts: dict[str, Any] = {"warnings": [*shot.warnings, *passed_over, *warnings]}
         plan = Plan(merge, alpha=np.ones(alpha_shape(width, height), np.float32), facts=facts)
         source, _ = render_source(plan, proxies, threads=threads)
-    return Surveyed(opened, source.astype(np.float32) / np.float32(np.iinfo(source.dtype).max), plan)
+    proxy = source.astype(np.float32) / np.float32(np.iinfo(source.dtype).max)
+    return Surveyed(opened, proxy, plan, tuple(proxies) if len(proxies) > 1 else ())
 
 
 def see(surveyed: Surveyed, recipe: Recipe) -> scene.Seen:
@@ -125,11 +128,14 @@ def plan(surveyed: Surveyed, recipe: Recipe, clock: Clock | None = None) -> Plan
     with clock("edit"):
         operations += balance.plan(proxy, seen, recipe.balance)
         operations += light.plan(shown_after(operations, proxy), seen, recipe.light)
+        view = windows.find(surveyed.exposures, surveyed.plan.merge, seen, recipe.windows, network(recipe.see.weights))
+        operations += windows.plan(shown_after(operations, proxy), view, recipe.windows)
         straight = geometry.plan(
             proxy.shape[1::-1], seen, recipe.geometry, _focal(surveyed), native=recipe.deliver.size == "native"
         )
         operations += straight.operations
-    facts |= {"geometry": straight.facts, "warnings": [*known, *(code.name for code in straight.warnings)]}
+    warnings = [*view.warnings, *straight.warnings]
+    facts |= {"geometry": straight.facts, "warnings": [*known, *(code.name for code in warnings)]}
     return replace(surveyed.plan, operations=tuple(operations), facts=facts)
 
 

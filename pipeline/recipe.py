@@ -96,9 +96,16 @@ class Geometry(Panel):
 
 
 class Windows(Panel):
-    """The captured view through blown-out windows."""
+    """The captured view through blown-out windows, from the darker exposures of a bracketed set."""
 
-    strength: NotBuilt = 0.0
+    strength: Strength = 1.0
+    brightness: float = Field(default=0.0, ge=-1, le=1, description="preference: darker (-1) to brighter (1) views")
+    confidence: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="of a window's mask; below it a single photo's burnt window is not reported",
+    )
 
 
 class Sky(Panel):

@@ -19,6 +19,7 @@ from pipeline.threads import without_ipp
 
 Field = NDArray[np.floating[Any]]
 _NO_PHOTO, _NO_GRAIN, _LIKELY = 0.8, 0.3, 0.6
+_BURNT = 250 / 255
 _GRAIN = 0.6 / 255
 """Local deviation of luma below which there is no grain."""
 _EMPTY = np.zeros((1, 1), np.float32)
@@ -31,6 +32,7 @@ class Seen:
     places, rooms, lights: probabilities in the order of PLACES, ROOMS (of an interior), LIGHTS (of an exterior).
     sky, windows, vegetation: (h, w) float32 0..1, of any size over the whole frame; windows is the glass of a room's
     windows, whether blown or not. sky_trust: probability that the sky mask is right; windows_trust likewise.
+    burnt: (h, w), where a channel is at its end.
     flat: share of the frame without any grain, as in drawings and burnt skies.
     night: 0..1, how much of the picture lies in darkness that is meant to stay (dusk, a street at night).
     """
@@ -44,6 +46,7 @@ class Seen:
     sky_trust: float = 0.0
     windows_trust: float = 0.0
     tilt: Tilt = field(default_factory=Tilt)
+    burnt: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((1, 1), bool))
     flat: float = 0.0
     night: float = 0.0
 
@@ -121,6 +124,7 @@ def look(proxy: Field, *, focal: float | None = None, eyes: Network | None = Non
         sky_trust=trust(answers, "sky", eyes.calibration["sky"]),
         windows_trust=trust(answers, "window", eyes.calibration["windows"]),
         tilt=tilt_of(proxy, focal),
+        burnt=np.asarray(proxy.max(axis=2) >= _BURNT),
         flat=_flat(proxy),
     )
     if seen.place == "aerial":

@@ -88,7 +88,7 @@ def test_settings_that_go_together_are_accepted_and_can_be_saved(settings: dict[
     assert Recipe.load(tmp_path / "mine.yaml") == recipe
 
 
-@pytest.mark.parametrize("panel", ["windows", "sky", "look", "privacy", "detail"])
+@pytest.mark.parametrize("panel", ["sky", "look", "privacy", "detail"])
 def test_panels_that_are_not_built_accept_only_strength_zero(panel: str):
     assert Recipe.load("default", {f"{panel}.strength": "0"}) == Recipe()
     with pytest.raises(SettingsError, match=f"{panel}.strength"):

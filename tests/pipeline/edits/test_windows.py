@@ -1,0 +1,91 @@
+"""Windows: the veil over a view is taken off; everything else stays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from pipeline import Recipe, edit
+from pipeline.edits.windows import View, cleared, find, plan
+from pipeline.plan import Merge
+from pipeline.recipe import Windows
+from pipeline.render.tone import shown_after
+from pipeline.see.nets import SHIPPED, Network
+from pipeline.see.scene import Seen
+
+
+@pytest.fixture
+def veiled() -> tuple[np.ndarray, np.ndarray]:
+    """A grey room (240, 400, 3) with a pale green view, and the view's mask."""
+    rng = np.random.default_rng(0)
+    shown = np.full((240, 400, 3), 0.6, np.float32)
+    texture = cv2.GaussianBlur(rng.normal(0, 0.25, (120, 120)), (0, 0), 1.5)
+    shown[60:180, 200:320] = np.clip(0.74 + texture[..., None] * [0.8, 1.0, 0.7] + [-0.02, 0.02, -0.03], 0, 1)
+    mask = np.zeros((240, 400), np.float32)
+    mask[60:180, 200:320] = 1
+    return shown, cv2.GaussianBlur(mask, (0, 0), 2)
+
+
+def test_a_view_gains_contrast_and_the_room_keeps_its_levels(veiled: tuple[np.ndarray, np.ndarray]) -> None:
+    shown, mask = veiled
+
+    after = shown_after(plan(shown, View(mask), Windows()), shown)
+
+    inside = np.s_[80:160, 220:300]
+    assert after[inside].std() > 1.15 * shown[inside].std()
+    assert np.corrcoef(after[inside].ravel(), shown[inside].ravel())[0, 1] > 0.98
+    assert np.array_equal(after[:, :150], shown[:, :150])
+
+
+def test_the_view_lies_between_the_wall_and_one_ev_above(veiled: tuple[np.ndarray, np.ndarray]) -> None:
+    shown, mask = veiled
+
+    clear = cv2.cvtColor(cleared(shown, mask), cv2.COLOR_RGB2GRAY)[mask > 0.9]
+
+    assert 0.6 <= np.median(clear) <= 0.6 * 2 ** (1 / 2.2)
+
+
+def test_white_frames_stay_white(veiled: tuple[np.ndarray, np.ndarray]) -> None:
+    shown, mask = veiled
+    shown[100:104, 200:320] = 1.0
+
+    assert cleared(shown, mask)[100:104, 210:310].min() == 1
+
+
+def test_nothing_is_planned_where_there_is_no_view(veiled: tuple[np.ndarray, np.ndarray]) -> None:
+    shown, mask = veiled
+
+    assert plan(shown, View(), Windows()) == []
+    assert not np.any(shown_after(plan(shown, View(mask), Windows(strength=0)), shown) != shown)
+
+
+def test_a_burnt_window_of_a_single_photo_is_reported() -> None:
+    windows = np.zeros((100, 150), np.float32)
+    windows[20:60, 40:90] = 0.9
+    seen = Seen(windows=windows, windows_trust=0.9, burnt=windows > 0.5)
+    eyes = Network(SHIPPED)
+
+    found = [find((), Merge.single(), s, Windows(), eyes) for s in (seen, Seen(), Seen(places=(0.0, 1.0, 0.0, 0.0)))]
+
+    assert [[code.name for code in view.warnings] for view in found] == [["WINDOW_NO_SOURCE"], [], []]
+    assert all(view.mask is None for view in found)
+
+
+@pytest.mark.slow
+def test_the_view_of_a_real_window_follows_the_darker_exposure(data: Path) -> None:
+    """The chair before the window: foliage keeps the structure that the dark frame captured, and gains contrast."""
+    folder = data / "brackets" / "red_chair_window"
+    dark = cv2.cvtColor(cv2.imread(str(folder / "03.jpg")), cv2.COLOR_BGR2GRAY)[270:540, 620:900].astype(float)
+    still = {"geometry": {"strength": 0}}
+
+    (on,) = edit(folder, Recipe.model_validate(still))
+    (off,) = edit(folder, Recipe.model_validate(still | {"windows": {"strength": 0}}))
+
+    assert on.after is not None
+    assert off.after is not None
+    a, b = (cv2.cvtColor(r.after, cv2.COLOR_RGB2GRAY)[270:540, 620:900].astype(float) for r in (on, off))
+    assert a.std() > 1.1 * b.std()
+    assert np.corrcoef(a.ravel(), dark.ravel())[0, 1] > 0.8

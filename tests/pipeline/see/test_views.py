@@ -1,0 +1,73 @@
+"""Views through windows: measured in the exposures, where the network says that there is glass."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from pipeline.read.color import from_linear
+from pipeline.see.nets import SHIPPED, Network
+from pipeline.see.views import view_of, window_prior
+
+VALUES = (-4.0, -2.0, 0.0, 2.0)
+GLASS = np.s_[60:180, 200:320]
+
+
+def room(view: np.ndarray | float) -> list[np.ndarray]:
+    """Exposures of a grey wall with a window, behind which lies `view` (linear, in units of the wall's white)."""
+    rng = np.random.default_rng(0)
+    scene = 0.25 + 0.01 * cv2.GaussianBlur(rng.normal(0, 1, (240, 400)), (0, 0), 2)
+    scene[GLASS] = view
+    exposures = [from_linear(np.clip(scene * 2.0**ev, 0, 1).astype(np.float32)) for ev in VALUES]
+    return [np.round(255 * np.repeat(e[..., None], 3, 2)).astype(np.uint8) for e in exposures]
+
+
+def foliage() -> np.ndarray:
+    rng = np.random.default_rng(1)
+    return 4.0 * np.exp2(1.0 * cv2.GaussianBlur(rng.normal(0, 2.5, (120, 120)), (0, 0), 1.2))
+
+
+@pytest.fixture
+def prior() -> np.ndarray:
+    found = np.zeros((240, 400), np.float32)
+    found[GLASS] = 0.9
+    return found
+
+
+def test_a_bright_view_is_found_inside_the_glass_only(prior: np.ndarray) -> None:
+    mask = view_of(room(foliage()), VALUES, 2, prior)
+
+    assert np.median(mask[GLASS]) > 0.9
+    assert mask[:40].max() == 0
+    assert mask[:, :180].max() == 0
+
+
+@pytest.mark.parametrize(
+    ("view", "why"),
+    [
+        (6.0, "frosted glass"),
+        (0.02, "a window at night"),
+        (60.0, "burnt in every exposure"),
+        (0.25, "a framed picture"),
+    ],
+)
+def test_glass_without_a_view_to_recover_is_left_alone(prior: np.ndarray, view: float, why: str) -> None:
+    assert view_of(room(view), VALUES, 2, prior).max() < 0.05, why
+
+
+def test_what_is_bright_but_no_window_is_left_alone(prior: np.ndarray) -> None:
+    assert view_of(room(foliage()), VALUES, 2, 0 * prior).max() == 0
+
+
+def test_burnt_panes_of_a_real_room_are_seen_as_windows(data: Path) -> None:
+    names = sorted((data / "brackets/red_chair_window").glob("*.jpg"))[2:8:2]
+    exposures = [cv2.cvtColor(cv2.imread(str(n)), cv2.COLOR_BGR2RGB) for n in names]
+
+    prior = window_prior(exposures, Network(SHIPPED))
+
+    assert prior.shape == exposures[0].shape[:2]
+    assert np.median(prior[120:600, 620:900]) > 0.5
+    assert np.median(prior[:, :400]) < 0.2
