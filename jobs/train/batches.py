@@ -142,7 +142,7 @@ class Sampler:
         p = self.fronts[rng.integers(len(self.fronts))]
         masks = _cropped(p, size, rng)
         x = _unit(masks["image"])
-        if "sky" in masks and masks["sky"].max() > 0 and chance(rng, 0.35):
+        if "sky" in masks and not p.night and masks["sky"].max() > 0 and chance(rng, 0.35):
             x = under_another_sky(x, _unit(masks["sky"]), rng)
         return _known(p, photographed(x, rng, strength=0.8), masks)
 

@@ -27,13 +27,13 @@ from pipeline.see.scene import Seen
 from pipeline.see.views import eight_bits, view_of, window_prior
 
 Field = NDArray[np.floating[Any]]
-_ABOVE_WALL = 0.45
-"""EV by which the median of a view is above the wall's."""
-_MEDIAN = (0.5, 0.84)
-_BLACK, _HAZE, _MOST_HAZE = 0.12, 0.85, 0.45
+_ABOVE_WALL = (0.1, 0.9)
+"""EV above the wall's median between which that of a view is brought."""
+_MEDIAN = (0.45, 0.86)
+_BLACK, _HAZE, _MOST_HAZE = 0.12, 0.85, 0.3
 """Level of a view's blacks; share of what lies above it that is taken off, and at most."""
-_GAMMA = (0.8, 2.0)
-_SATURATION = 0.35
+_GAMMA = (0.85, 1.4)
+_SATURATION = 0.2
 _WORTH_SAYING = 0.01
 
 
@@ -85,12 +85,11 @@ def cleared(shown: NDArray[np.float32], mask: Field, brightness: float = 0.0) ->
     """The picture (h, w, 3) as its view (mask (h, w) 0..1) would have it: blacks, median, a little more colour."""
     luma = cv2.cvtColor(shown, cv2.COLOR_RGB2GRAY)
     inside = mask > 0.5 * float(mask.max())
-    wall = float(np.median(luma[mask < 0.05]))
     haze = float(np.clip(_HAZE * (np.percentile(luma[inside], 3) - _BLACK), 0, _MOST_HAZE))
-    above = _ABOVE_WALL + 0.5 * brightness
-    bright = from_linear(to_linear(np.array([wall], np.float32)) * np.float32(2**above))
-    median = (float(np.median(luma[inside])) - haze) / (1 - haze)
-    target = float(np.clip(bright[0], *_MEDIAN))
-    gamma = float(np.clip(np.log(target) / np.log(np.clip(median, 0.05, 0.98)), *_GAMMA))
+    median = float(np.clip((np.median(luma[inside]) - haze) / (1 - haze), 0.05, 0.98))
+    wall = to_linear(np.array([np.median(luma[mask < 0.05])], np.float32))
+    bounds = [float(from_linear(wall * np.float32(2 ** (ev + 0.5 * brightness)))[0]) for ev in _ABOVE_WALL]
+    target = float(np.clip(np.clip(median, *bounds), *_MEDIAN))
+    gamma = float(np.clip(np.log(target) / np.log(median), *_GAMMA))
     clear: Any = np.power(np.clip((luma - haze) / (1 - haze), 0, 1), np.float32(gamma))
     return np.clip(clear[..., None] + (shown - luma[..., None]) * np.float32(1 + _SATURATION), 0, 1)

@@ -20,14 +20,16 @@ from pipeline.see.nets import MASKS, Network
 
 Field = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
-_DIMMEST, _BRIGHTEST = 0.12, 0.9
+_DIMMEST, _BRIGHTEST = 0.12, 0.6
 _BURNT = 250
-_BRIGHTER = (0.3, 1.0)
+_BRIGHTER = (0.6, 1.4)
 """EV above the room's walls between which something in a window comes to be outside."""
 _SMALLEST = 0.0015
 _PLAIN = (0.08, 0.2)
 """Local contrast (EV) between which glass comes to show a view: frosted panes and closed blinds have none."""
-_FEATHER = 0.004
+_LIKELY = (0.25, 0.5)
+"""Prior from which a pane belongs to a window, and from which there is one (Canny's hysteresis)."""
+_FEATHER = 0.008
 
 
 def window_prior(exposures: Sequence[NDArray[np.uint8]], eyes: Network) -> NDArray[np.float32]:
@@ -55,12 +57,12 @@ def view_of(
     radiance = log_radiance(exposures, exposure_values)
     wall = float(np.median(radiance[inside]))
     contrast = _local_contrast(radiance)
-    near = np.ones((2 * round(0.02 * max(prior.shape)) + 1,) * 2, np.uint8)
-    count, labels = cv2.connectedComponents(cv2.dilate((prior > 0.5).astype(np.uint8), near))
+    near = np.ones((2 * round(0.01 * max(prior.shape)) + 1,) * 2, np.uint8)
+    count, labels = cv2.connectedComponents(cv2.dilate((prior > _LIKELY[0]).astype(np.uint8), near))
     mask = nothing
     for k in range(1, count):
-        window = (labels == k) & (prior > 0.5)
-        if np.mean(window & recovered) >= _SMALLEST:
+        window = (labels == k) & (prior > _LIKELY[0])
+        if np.mean(window & recovered & (prior > _LIKELY[1])) >= _SMALLEST:
             seen = window & (radiance > wall + _BRIGHTER[1])
             mask = mask + window * np.float32(_ramp(np.median(contrast[seen]), _PLAIN) if seen.any() else 0)
     sigma = _FEATHER * max(prior.shape)

@@ -88,7 +88,9 @@ def test_without_edits_a_single_jpeg_is_copied_byte_for_byte(listing: Path, tmp_
 
 def test_without_edits_the_merge_is_delivered_as_rendered(listing: Path, tmp_path: Path):
     shot = only_shot(listing)
-    recipe = Recipe.load("default", {"balance.strength": "0", "light.strength": "0", "deliver.format": "png"})
+    recipe = Recipe.load(
+        "default", {"balance.strength": "0", "light.strength": "0", "windows.strength": "0", "deliver.format": "png"}
+    )
     surveyed = survey(shot, recipe)
     finished = finish(surveyed, plan(surveyed, recipe), recipe)
     result = develop(shot, recipe, tmp_path / "out")
