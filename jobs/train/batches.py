@@ -22,7 +22,8 @@ DENSE_PICTURES, SCENE_PICTURES = 32, 80
 _SMALL = (((256, 192), 6.0), ((192, 256), 1.5), ((224, 224), 2.5))
 _LARGE = (((384, 256), 5.0), ((352, 288), 3.0), ((256, 384), 1.5), ((320, 320), 2.0))
 _SQUARE = 160
-_LARGE_FROM = 0.75
+LARGE_FROM = 0.75
+"""Share of a course from which batches are large."""
 _UNKNOWN = -1
 _SKY, _WINDOW, _VEGETATION, _BUILDING, _GROUND = range(len(DENSE))
 _OF_CLASS = {_VEGETATION: ("vegetation",), _BUILDING: ("building", "door", "window"), _GROUND: ("pavement", "road")}
@@ -106,7 +107,7 @@ class Sampler:
 
     def _scene(self, size: tuple[int, int], rng: Rng) -> _Sample:
         """Rooms alike often, exteriors of two kinds, and a few of everything else."""
-        shares = [*((self.rooms[r], 1.0) for r in ROOMS), (self.fronts, 0.6), (self.streets, 0.5), (self.dark, 0.25)]
+        shares = [*((self.rooms[r], 1.0) for r in ROOMS), (self.fronts, 0.6), (self.streets, 0.5), (self.dark, 0.8)]
         shares += [(self.aerial, 0.2), (self.other, 0.3), (self.inside, 0.2)]
         shares = [(pictures, weight) for pictures, weight in shares if pictures]
         weights = np.array([*(w for _, w in shares), 0.2])
@@ -246,12 +247,12 @@ def _targets(s: _Sample) -> tuple[Picture, Picture]:
     return half[0].transpose(2, 0, 1), half[1].transpose(2, 0, 1)
 
 
-def schedule(pictures: int) -> Iterator[tuple[int, bool, bool, float]]:
+def schedule(pictures: int, large_from: float = LARGE_FROM) -> Iterator[tuple[int, bool, bool, float]]:
     """(batch number, dense, large, share done) until `pictures` have been seen with masks.
 
-    Batches with masks and for the scene alone take turns; the last third is larger, at the size that is used later
+    Batches with masks and for the scene alone take turns; the last ones are larger, at the size that is used later
     (Touvron et al., Fixing the train-test resolution discrepancy, 2019).
     """
     for number in range(2 * (pictures // DENSE_PICTURES)):
         done = number / (2 * (pictures // DENSE_PICTURES))
-        yield number, number % 2 == 0, done > _LARGE_FROM, done
+        yield number, number % 2 == 0, done >= large_from, done

@@ -83,7 +83,7 @@ def temperature(labelled: list[tuple[Vector, int]]) -> float:
     return round(float(min(np.geomspace(0.1, 4, 151), key=loss)), 3)
 
 
-def logistic(x: Vector, y: Vector, ridge: float = 1.0) -> NDArray[np.float64]:
+def logistic(x: Vector, y: Vector, ridge: float = 0.3) -> NDArray[np.float64]:
     """Weights (k,) of a logistic regression of y (n,) in 0..1 on x (n, k), the first of which is 1; Newton's method."""
     weights = np.zeros(x.shape[1])
     penalty = np.diag([0.0, *[ridge] * (x.shape[1] - 1)])

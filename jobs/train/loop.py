@@ -14,12 +14,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from jobs.train.batches import Sampler, schedule
+from jobs.train.batches import LARGE_FROM, Sampler, schedule
 from jobs.train.eye import Eye, planes
 from jobs.train.layout import Labelled
 from jobs.train.losses import Answers, Targets, label_loss, mixed, taught_loss
 
 _RATE, _DECAY, _WARM_UP, _CLIP = 3e-3, 0.02, 100, 5.0
+_FINE_TUNING = 0.1
+"""Share of the learning rate."""
 _AVERAGE = 0.998
 _TAUGHT_FROM, _TAUGHT_FULLY = 0.1, 0.3
 _SAVE_EVERY = 240.0
@@ -46,6 +48,7 @@ class Pupil:
 
     def __init__(self, scale: int, device: str) -> None:
         self.net = Eye(scale).to(device)
+        self.net.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.average = copy.deepcopy(self.net).eval()
         for p in self.average.parameters():
             p.requires_grad_(False)
@@ -99,7 +102,7 @@ def trained(pictures: list[Labelled], course: Course, checkpoint: Path, report: 
             pupil.net.load_state_dict(state["average"])
             pupil.average.load_state_dict(state["average"])
     step = _resume(checkpoint, course, pupils)
-    plan = list(schedule(course.pictures))
+    plan = list(schedule(course.pictures, large_from=0.0 if course.start else LARGE_FROM))
     loader: Any = DataLoader(
         _Batches(Sampler(pictures, course.seed), plan[step:]),
         batch_size=None,
@@ -156,7 +159,7 @@ def _answers(net: Eye, x: Tensor, targets: list[Targets]) -> Answers:
 
 
 def _rate(step: int, done: float, *, fine_tuning: bool) -> float:
-    top = _RATE * (0.3 if fine_tuning else 1.0)
+    top = _RATE * (_FINE_TUNING if fine_tuning else 1.0)
     return top * min(1.0, (step + 1) / _WARM_UP) * (0.5 + 0.5 * math.cos(math.pi * done)) + 1e-5
 
 

@@ -14,7 +14,7 @@ from pipeline.see.nets import PLACES, ROOMS
 _PLACES, _SCENE = len(PLACES), len(PLACES) + len(ROOMS)
 _MASK_WEIGHTS = (1.0, 1.0, 0.4, 0.4, 0.4)
 _REGION, _SMOOTHING = 0.5, 0.05
-_SCENE_WEIGHT, _LIGHT_WEIGHT = 0.5, 0.3
+_SCENE_WEIGHT, _LIGHT_WEIGHT = 0.5, 0.6
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,7 +18,7 @@ from jobs.train.measure import seen_by, summary
 from pipeline.codes import SettingsError
 from pipeline.see.nets import Network
 
-PICTURES = 120_000
+PICTURES = 160_000
 """Pictures with masks that the shipped network has seen."""
 
 

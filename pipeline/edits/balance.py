@@ -28,6 +28,8 @@ _WARM_AXIS = np.array([0.62, -0.78])
 """Direction of the Planckian locus in (log R/G, log B/G) around daylight: warmer light has more red and less blue."""
 _KEPT_WARMTH = 0.05
 _LEAST_TRUST = 0.75
+_ENOUGH = 0.25
+"""Share of the picture that must vote outdoors for the light to be fully believed."""
 _GAIN = (0.4, 2.6)
 _CURVE = 256
 _FADE = 0.88
@@ -43,13 +45,23 @@ def plan(proxy: Field, seen: Seen, panel: Balance) -> list[Operation]:
     if panel.strength == 0:
         return []
     # At dusk the light of windows is meant to be warm, and that of the sky blue.
-    chroma = illuminant(proxy) * panel.strength * (1 - seen.dusk)
+    chroma = illuminant(proxy, _coloured(seen, proxy)) * panel.strength * (1 - seen.dusk)
     chroma = chroma - panel.warmth * 0.15 * _WARM_AXIS
     gains = gains_of(chroma)
     if np.max(np.abs(gains - 1)) < 0.004:
         return []
     x = np.linspace(0, 1, _CURVE, dtype=np.float32)
     return [Tone("balance", curve=np.stack([_curve(x, g) for g in gains], axis=-1).astype(np.float32))]
+
+
+def _coloured(seen: Seen, proxy: Field) -> Any:
+    """(h, w) bool: sky, leaves and lawns, whose colour says little about the light."""
+    size = (proxy.shape[1], proxy.shape[0])
+    sky, leaves = (cv2.resize(m, size, interpolation=cv2.INTER_LINEAR) > 0.5 for m in (seen.sky, seen.vegetation))
+    if seen.place not in {"exterior", "aerial"}:
+        return sky | leaves
+    red, green, blue = (proxy[..., c] for c in range(3))
+    return sky | leaves | ((green > 1.03 * red) & (green > 1.15 * blue))
 
 
 def gains_of(chroma: Field) -> NDArray[np.float64]:
@@ -67,11 +79,17 @@ def _curve(x: NDArray[np.float32], gain: float) -> Field:
     return balanced + fade * (x - balanced) if gain < 1 else balanced
 
 
-def illuminant(proxy: Field) -> NDArray[np.float64]:
-    """(log R/G, log B/G) of the light in the picture, less the warmth that is kept; (0, 0) where nothing votes."""
+def illuminant(proxy: Field, coloured: Any = None) -> NDArray[np.float64]:
+    """(log R/G, log B/G) of the light in the picture, less the warmth that is kept; (0, 0) where nothing votes.
+
+    coloured: (h, w) bool, what has no vote; where little else is left, the light is believed less.
+    """
     small = reduced(proxy.astype(np.float32), _LONG_SIDE)
     linear = to_linear(np.clip(small, 0, 1))
-    votes, weights = _surfaces(small, linear)
+    ignored = np.zeros(small.shape[:2], bool)
+    if coloured is not None:
+        ignored = cv2.resize(coloured.astype(np.uint8), small.shape[1::-1], interpolation=cv2.INTER_NEAREST) > 0
+    votes, weights = _surfaces(small, linear, ignored)
     if len(votes) < 50:
         return np.zeros(2)
     edge = _gray_edge(small, linear)
@@ -89,6 +107,8 @@ def illuminant(proxy: Field) -> NDArray[np.float64]:
     found = (votes * near[:, None]).sum(axis=0) / max(float(near.sum()), 1e-9)
     # Wood and painted walls vote for themselves; edges then disagree, and the correction is held back.
     trust = _LEAST_TRUST + (1 - _LEAST_TRUST) * np.exp(-np.sum((found - edge) ** 2) / 0.3**2)
+    if ignored.any():
+        trust *= min(1.0, len(votes) / (_ENOUGH * ignored.size))
     return _bounded(found * trust)
 
 
@@ -99,12 +119,12 @@ def _bounded(chroma: NDArray[np.float64]) -> NDArray[np.float64]:
     return chroma - kept * _WARM_AXIS
 
 
-def _surfaces(small: Any, linear: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _surfaces(small: Any, linear: Any, ignored: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Log-chromaticities of smooth, bright, not clipped pixels, and their weights."""
     peak, low = small.max(axis=2), small.min(axis=2)
     luma = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
     rough = np.hypot(cv2.Sobel(luma, cv2.CV_32F, 1, 0), cv2.Sobel(luma, cv2.CV_32F, 0, 1))
-    good = (peak < 0.97) & (low > 0.08) & (luma > 0.25)
+    good = (peak < 0.97) & (low > 0.08) & (luma > 0.25) & ~ignored
     x = linear[good].astype(np.float64)
     chroma = np.stack([np.log(x[:, 0] / x[:, 1]), np.log(x[:, 2] / x[:, 1])], axis=-1)
     weights = luma[good] ** 2 * np.exp(-((rough[good] / 0.25) ** 2))

@@ -99,7 +99,7 @@ def solve(proxy: Field, seen: Seen, panel: Light) -> Exposure:
     small = reduced(proxy, 512)
     luma = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
     room = luma[luma < 0.92] if np.mean(luma < 0.92) > 0.1 else luma
-    median = float(np.median(room))
+    median = max(float(np.median(room)), 1 / 255)
     target = _MEDIAN - 0.32 * seen.night + 0.08 * panel.brightness
     if seen.night >= 0.5:
         # Dusk stays dusk.

@@ -18,7 +18,7 @@ from pipeline.see.trust import trust
 from pipeline.threads import without_ipp
 
 Field = NDArray[np.floating[Any]]
-_NO_PHOTO, _NO_GRAIN, _LIKELY = 0.8, 0.3, 0.6
+_NO_PHOTO, _SURELY_NONE, _NO_GRAIN, _LIKELY = 0.8, 0.97, 0.3, 0.6
 _BURNT = 250 / 255
 _GRAIN = 0.6 / 255
 """Local deviation of luma below which there is no grain."""
@@ -57,8 +57,8 @@ class Seen:
 
     @property
     def is_photo(self) -> bool:
-        """False only where the network is sure of a drawing or the like, and large parts have no grain."""
-        return self.places[PLACES.index("other")] < _NO_PHOTO or self.flat < _NO_GRAIN
+        """False where the network is certain of a drawing or the like; likely will do where large parts have no grain."""
+        return self.places[PLACES.index("other")] < (_NO_PHOTO if self.flat >= _NO_GRAIN else _SURELY_NONE)
 
     @property
     def room(self) -> str:

@@ -104,3 +104,20 @@ def test_dusk_keeps_its_colours():
 
     assert plan(proxy, Seen(), Balance()) != []
     assert plan(proxy, seen, Balance()) == []
+
+
+def test_lawns_and_skies_have_no_vote_outdoors() -> None:
+    """A little grey house on a lawn under a blue sky keeps its colours; without the eyes the lawn would turn them."""
+    rng = np.random.default_rng(0)
+    photo = np.full((200, 300, 3), (0.30, 0.55, 0.22), np.float32)
+    photo[:90] = (0.55, 0.72, 0.92)
+    photo[60:120, 120:180] = (0.62, 0.62, 0.62)
+    photo = np.clip(photo + rng.normal(0, 0.01, photo.shape), 0, 1).astype(np.float32)
+    sky = np.zeros((200, 300), np.float32)
+    sky[:90], sky[60:90, 120:180] = 1, 0
+    outdoors = Seen(places=(0.0, 1.0, 0.0, 0.0), sky=sky)
+
+    shown, misled = (shown_after(plan(photo, seen, Balance()), photo) for seen in (outdoors, Seen()))
+
+    assert np.abs(shown - photo).max() < 0.02
+    assert np.abs(misled - photo).max() > 0.05

@@ -157,3 +157,14 @@ def test_uniform_pictures_do_not_break_it():
         flat = np.full((*shape, 3), level, np.float32)
         assert np.isfinite(lit(flat)).all()
         assert np.isfinite(solve(flat, Seen(), Light()).gamma)
+
+
+@pytest.mark.parametrize("night", [0.0, 0.6, 1.0])
+def test_a_black_frame_at_night_does_not_break_it(night: float):
+    black = np.zeros((60, 90, 3), np.float32)
+    black[10:12, 10:20] = 0.7
+
+    shown = shown_after(plan(black, Seen(night=night), Light()), black)
+
+    assert np.isfinite(shown).all()
+    assert np.median(shown) < 0.05

@@ -1,4 +1,4 @@
-"""One glance: day and night."""
+"""One glance: day and night, photos and what is none."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from rooms import encode, radiance
 
-from pipeline.see.scene import look
+from pipeline.see.scene import Seen, look
 
 
 def test_a_street_at_night_is_night():
@@ -28,3 +28,11 @@ def test_rooms_are_not(ev: float):
 
 def test_an_underexposed_room_is_not_night():
     assert look(encode(radiance(window=2.0) * 0.25)).night < 0.5
+
+
+@pytest.mark.parametrize(
+    ("other", "flat", "photo"),
+    [(0.99, 0.0, False), (0.85, 0.5, False), (0.9, 0.1, True), (0.5, 0.9, True), (0.02, 0.5, True)],
+)
+def test_only_what_surely_is_no_photo_is_taken_for_none(other: float, flat: float, photo: bool):
+    assert Seen(places=(1 - other, 0.0, 0.0, other), flat=flat).is_photo == photo
