@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from jobs.train.augment import Field, Picture, Rng, blotted, chance, cropped, photographed
 from jobs.train.drawings import drawing
 from jobs.train.eye import DENSE
+from jobs.train.interiors import interior
 from jobs.train.layout import CLASSES, Labelled
 from jobs.train.skies import nightfall, sky, under_another_sky
 from jobs.train.windows import with_windows
@@ -22,6 +23,8 @@ DENSE_PICTURES, SCENE_PICTURES = 32, 80
 _SMALL = (((256, 192), 6.0), ((192, 256), 1.5), ((224, 224), 2.5))
 _LARGE = (((384, 256), 5.0), ((352, 288), 3.0), ((256, 384), 1.5), ((320, 320), 2.0))
 _SQUARE = 160
+_MANY_ROOMS = 200
+"""Photos of rooms from which rendered ones are a side dish."""
 LARGE_FROM = 0.75
 """Share of a course from which batches are large."""
 _UNKNOWN = -1
@@ -100,6 +103,7 @@ class Sampler:
             (self._glazed, 0.13 * bool(self.glazed)),
             (self._pasted, 0.12 * bool(self.windowless)),
             (self._drawn, 0.03),
+            (self._rendered, 0.03 if len(self.inside) >= _MANY_ROOMS else 0.4),
             (self._strange, 0.06 * bool(self.aerial or self.other)),
         )
         weights = np.array([w for _, w in kinds])
@@ -110,10 +114,11 @@ class Sampler:
         shares = [*((self.rooms[r], 1.0) for r in ROOMS), (self.fronts, 0.6), (self.streets, 0.5), (self.dark, 0.8)]
         shares += [(self.aerial, 0.2), (self.other, 0.3), (self.inside, 0.2)]
         shares = [(pictures, weight) for pictures, weight in shares if pictures]
-        weights = np.array([*(w for _, w in shares), 0.2])
+        rendered = 0.1 if len(self.inside) >= _MANY_ROOMS else 2.0
+        weights = np.array([*(w for _, w in shares), 0.2, rendered])
         k = int(rng.choice(len(weights), p=weights / weights.sum()))
-        if k == len(shares):
-            return self._drawn(size, rng)
+        if k >= len(shares):
+            return self._drawn(size, rng) if k == len(shares) else self._rendered(size, rng)
         pool = shares[k][0]
         made = self._plain(pool[rng.integers(len(pool))], size, rng, strength=0.6)
         return replace(made, picture=blotted(made.picture, rng)) if chance(rng, 0.25) else made
@@ -183,6 +188,12 @@ class Sampler:
             picture = photographed(_unit(picture), rng, strength=0.1)
         none = np.zeros(size[::-1], np.float32)
         return _Sample(picture, none, none, place=PLACES.index("other"))
+
+    def _rendered(self, size: tuple[int, int], rng: Rng) -> _Sample:
+        views = [self._view(rng) for _ in range(int(rng.integers(0, 4)))]
+        picture, glass = interior(size[0], size[1], rng, views)
+        none = np.zeros(size[::-1], np.float32)
+        return _Sample(photographed(picture, rng, strength=0.7), none, glass, place=PLACES.index("interior"))
 
     def _strange(self, size: tuple[int, int], rng: Rng) -> _Sample:
         pool = self.aerial if self.aerial and (not self.other or chance(rng, 0.5)) else self.other

@@ -66,7 +66,7 @@ class Pupil:
         self.optimiser.step()
         with torch.no_grad():
             averages, weights = (list(part) for part in zip(*self._followed, strict=True))
-            torch._foreach_lerp_(averages, weights, 1 - keep)  # pyright: ignore[reportPrivateImportUsage]
+            torch._foreach_lerp_(averages, weights, 1 - keep)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
 
     def state(self) -> dict[str, Any]:
         """All there is to go on from."""

@@ -89,7 +89,7 @@ def cleared(shown: NDArray[np.float32], mask: Field, brightness: float = 0.0) ->
     median = float(np.clip((np.median(luma[inside]) - haze) / (1 - haze), 0.05, 0.98))
     wall = to_linear(np.array([np.median(luma[mask < 0.05])], np.float32))
     bounds = [float(from_linear(wall * np.float32(2 ** (ev + 0.5 * brightness)))[0]) for ev in _ABOVE_WALL]
-    target = float(np.clip(np.clip(median, *bounds), *_MEDIAN))
+    target = float(np.clip(np.clip(median, bounds[0], bounds[1]), *_MEDIAN))
     gamma = float(np.clip(np.log(target) / np.log(median), *_GAMMA))
     clear: Any = np.power(np.clip((luma - haze) / (1 - haze), 0, 1), np.float32(gamma))
     return np.clip(clear[..., None] + (shown - luma[..., None]) * np.float32(1 + _SATURATION), 0, 1)

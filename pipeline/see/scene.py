@@ -57,7 +57,7 @@ class Seen:
 
     @property
     def is_photo(self) -> bool:
-        """False where the network is certain of a drawing or the like; likely will do where large parts have no grain."""
+        """False where the network is certain of a drawing or the like; where large parts lack grain, likely will do."""
         return self.places[PLACES.index("other")] < (_NO_PHOTO if self.flat >= _NO_GRAIN else _SURELY_NONE)
 
     @property

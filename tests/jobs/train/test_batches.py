@@ -12,6 +12,7 @@ from pictures import picture
 from jobs.train.augment import cropped, photographed
 from jobs.train.batches import DENSE_PICTURES, SCENE_PICTURES, Sampler, schedule
 from jobs.train.drawings import drawing
+from jobs.train.interiors import interior
 from jobs.train.layout import LABELS, held_out, read
 from jobs.train.skies import nightfall, sky, under_another_sky
 from jobs.train.windows import with_windows
@@ -106,6 +107,24 @@ def test_what_is_painted_stays_in_range_and_keeps_its_mask() -> None:
         )
         assert photographed(made[0], rng).dtype == np.uint8
         assert drawing(64, 96, rng, picture(1)).shape == (64, 96, 3)
+
+
+def test_rendered_rooms_have_glass_only_where_a_view_is_seen() -> None:
+    view = np.zeros((40, 60, 3), np.float32)
+    view[..., 2] = 1
+    shares = []
+    for seed in range(12):
+        picture, glass = interior(96, 64, np.random.default_rng(seed), [view])
+        bare, none = interior(96, 64, np.random.default_rng(seed), [])
+        assert picture.shape == bare.shape == (64, 96, 3)
+        assert np.isfinite(picture).all()
+        assert 0 <= picture.min() <= picture.max() <= 1
+        assert set(np.unique(glass)) <= {0, 1}
+        assert none.max() == 0
+        pane = cv2.erode(glass, np.ones((5, 5))) > 0
+        assert np.all(picture[pane][:, 2] > picture[pane][:, 0] - 1e-6)
+        shares.append(glass.mean())
+    assert 0.01 < np.mean(shares) < 0.5
 
 
 def test_the_schedule_takes_turns_and_ends_large() -> None:
