@@ -33,13 +33,20 @@ def test_a_clear_sky_of_an_exterior_is_trusted_more_than_a_vague_one():
     assert vague < clear - 0.2
 
 
-def test_a_sky_that_was_missed_is_not_trusted():
+def test_a_front_without_a_sky_is_trusted_less_than_a_room_without_one():
+    """There is no sky in rooms; in a front it may have been missed."""
     nothing = np.full((128, 192), 0.01, np.float32)
 
     outside, inside = (trust(answers(nothing, p), "sky", WEIGHTS) for p in ((-3, 4, -4, -4), (4, -3, -4, -4)))
 
-    assert outside < 0.5
+    assert outside < inside - 0.05
     assert inside > 0.9
+
+
+def test_a_sky_found_in_part_is_not_trusted():
+    hazy = 0.45 + 0.25 * half_sky(3)
+
+    assert trust(answers(hazy, (-3, 4, -4, -4)), "sky", WEIGHTS) < 0.5
 
 
 def test_the_enlarged_edge_follows_the_picture():

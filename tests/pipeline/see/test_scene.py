@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import cv2
 import numpy as np
 import pytest
 from rooms import encode, radiance
@@ -15,10 +18,14 @@ def test_a_street_at_night_is_night():
     assert look(street).night == 1.0
 
 
-def test_dark_trees_before_a_bright_sky_are_not():
-    front = np.full((200, 300, 3), 0.75, np.float32)
-    front[90:] = 0.05
-    assert look(front).night == 0.0
+def test_dark_trees_before_a_bright_sky_are_not(data: Path):
+    trees = cv2.imread(str(data / "photos/sky_e630201f0bf9f2919480574c6b7f7356.jpg"))
+    small = cv2.resize(trees, (900, 675), interpolation=cv2.INTER_AREA)[..., ::-1]
+
+    seen = look(np.power(small.astype(np.float32) / 255, np.float32(1.6)))
+
+    assert seen.light == "day"
+    assert seen.night == 0.0
 
 
 @pytest.mark.parametrize("ev", [-1.0, 0.0, 1.0])
