@@ -24,7 +24,7 @@ from pipeline.merge.tiles import sample
 from pipeline.read.color import to_linear
 from pipeline.read.shots import find_shots
 from pipeline.see.nets import SHIPPED, Network
-from pipeline.see.views import eight_bits, window_prior
+from pipeline.see.panes import eight_bits, window_prior
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "benchmarks" / "results"

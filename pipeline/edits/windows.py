@@ -23,8 +23,8 @@ from pipeline.read.color import from_linear, to_linear
 from pipeline.recipe import Windows
 from pipeline.render.transfer import compile_tone
 from pipeline.see.nets import Network
+from pipeline.see.panes import eight_bits, view_of, window_prior
 from pipeline.see.scene import Seen
-from pipeline.see.views import eight_bits, view_of, window_prior
 
 Field = NDArray[np.floating[Any]]
 _ABOVE_WALL = (0.1, 0.9)
