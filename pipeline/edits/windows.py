@@ -33,7 +33,6 @@ _MEDIAN = (0.45, 0.86)
 _BLACK, _HAZE, _MOST_HAZE = 0.12, 0.85, 0.3
 """Level of a view's blacks; share of what lies above it that is taken off, and at most."""
 _GAMMA = (0.85, 1.4)
-_SATURATION = 0.2
 _WORTH_SAYING = 0.01
 
 
@@ -82,7 +81,7 @@ def plan(shown: Field, view: View, panel: Windows) -> list[Operation]:
 
 
 def cleared(shown: NDArray[np.float32], mask: Field, brightness: float = 0.0) -> NDArray[np.float32]:
-    """The picture (h, w, 3) as its view (mask (h, w) 0..1) would have it: blacks, median, a little more colour."""
+    """The picture (h, w, 3) as its view (mask (h, w) 0..1) would have it: blacks and median; colours keep their ratios."""
     luma = cv2.cvtColor(shown, cv2.COLOR_RGB2GRAY)
     inside = mask > 0.5 * float(mask.max())
     haze = float(np.clip(_HAZE * (np.percentile(luma[inside], 3) - _BLACK), 0, _MOST_HAZE))
@@ -92,4 +91,4 @@ def cleared(shown: NDArray[np.float32], mask: Field, brightness: float = 0.0) ->
     target = float(np.clip(np.clip(median, bounds[0], bounds[1]), *_MEDIAN))
     gamma = float(np.clip(np.log(target) / np.log(median), *_GAMMA))
     clear: Any = np.power(np.clip((luma - haze) / (1 - haze), 0, 1), np.float32(gamma))
-    return np.clip(clear[..., None] + (shown - luma[..., None]) * np.float32(1 + _SATURATION), 0, 1)
+    return np.clip(shown * (clear / np.maximum(luma, 0.02))[..., None], 0, 1)

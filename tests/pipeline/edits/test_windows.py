@@ -22,7 +22,7 @@ def veiled() -> tuple[np.ndarray, np.ndarray]:
     """A grey room (240, 400, 3) with a pale green view, and the view's mask."""
     rng = np.random.default_rng(0)
     shown = np.full((240, 400, 3), 0.6, np.float32)
-    texture = cv2.GaussianBlur(rng.normal(0, 0.25, (120, 120)), (0, 0), 1.5)
+    texture = cv2.GaussianBlur(rng.normal(0, 0.5, (120, 120)), (0, 0), 1.5)
     shown[60:180, 200:320] = np.clip(0.74 + texture[..., None] * [0.8, 1.0, 0.7] + [-0.02, 0.02, -0.03], 0, 1)
     mask = np.zeros((240, 400), np.float32)
     mask[60:180, 200:320] = 1
