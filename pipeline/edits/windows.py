@@ -81,7 +81,7 @@ def plan(shown: Field, view: View, panel: Windows) -> list[Operation]:
 
 
 def cleared(shown: NDArray[np.float32], mask: Field, brightness: float = 0.0) -> NDArray[np.float32]:
-    """The picture (h, w, 3) as its view (mask (h, w) 0..1) would have it: blacks and median; colours keep their ratios."""
+    """The picture (h, w, 3) as suits its view (mask (h, w) 0..1): blacks and median; colours keep their ratios."""
     luma = cv2.cvtColor(shown, cv2.COLOR_RGB2GRAY)
     inside = mask > 0.5 * float(mask.max())
     haze = float(np.clip(_HAZE * (np.percentile(luma[inside], 3) - _BLACK), 0, _MOST_HAZE))
