@@ -123,7 +123,7 @@ def _card(path: Path, form: dict[str, Any]) -> str:
         "",
         f"- File: `{path.name}`, {path.stat().st_size / 1e6:.1f} MB, read by OpenCV",
         f"- Made on {record['date']} by `{record['command']}`",
-        f"- {record['pictures_seen_with_masks']} pictures seen with masks, and 2.7 times as many for the scene alone",
+        f"- {record['pictures_seen_with_masks']} pictures seen with masks, and about twice as many for the scene alone",
         f"- Largest difference between OpenCV and torch: {record['opencv_against_torch']}",
         "",
         "## Learnt from",
