@@ -18,6 +18,7 @@ from jobs.train.batches import LARGE_FROM, Sampler, schedule
 from jobs.train.eye import Eye, planes
 from jobs.train.layout import Labelled
 from jobs.train.losses import Answers, Targets, label_loss, mixed, taught_loss
+from pipeline.codes import SettingsError
 
 _RATE, _DECAY, _WARM_UP, _CLIP = 3e-3, 0.02, 100, 5.0
 _FINE_TUNING = 0.1
@@ -98,9 +99,7 @@ def trained(pictures: list[Labelled], course: Course, checkpoint: Path, report: 
     torch.manual_seed(course.seed)  # of the first weights
     pupils = [Pupil(scale, course.device) for scale in (1, course.teacher) if scale]
     if course.start:
-        for pupil, state in zip(pupils, torch.load(course.start, weights_only=True)["pupils"], strict=False):
-            pupil.net.load_state_dict(state["average"])
-            pupil.average.load_state_dict(state["average"])
+        _begin(pupils, course.start)
     step = _resume(checkpoint, course, pupils)
     plan = list(schedule(course.pictures, large_from=0.0 if course.start else LARGE_FROM))
     loader: Any = DataLoader(
@@ -124,6 +123,20 @@ def trained(pictures: list[Labelled], course: Course, checkpoint: Path, report: 
             saved = time.monotonic()
     _save(checkpoint, course, pupils, step)
     return pupils[0].average.cpu()
+
+
+def _begin(pupils: list[Pupil], start: Path) -> None:
+    """Take over the averages of another course's checkpoint. Raises SettingsError where that is none."""
+    try:
+        states = torch.load(start, map_location="cpu", weights_only=True)["pupils"]
+        for pupil, state in zip(pupils, states, strict=False):
+            pupil.net.load_state_dict(state["average"])
+            pupil.average.load_state_dict(state["average"])
+    except OSError as error:
+        raise SettingsError(f"--start {start}: {error.strerror or error}") from None
+    except Exception as error:  # torch raises whatever its unpickler does
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise SettingsError(f"--start {start}: is no checkpoint of `sunroom train see`: {reason}") from None
 
 
 def _step(pupils: list[Pupil], batch: dict[str, Tensor], course: Course, step: int, done: float) -> Tensor:

@@ -62,6 +62,8 @@ def train(order: Order, report: Callable[[str], None]) -> dict[str, Any]:
     except OSError as error:
         raise SettingsError(f"--out {order.out}: {error.strerror}") from None
     torch.set_num_threads(order.threads)
+    if order.device not in {None, "cpu", "cuda"} or (order.device == "cuda" and not torch.cuda.is_available()):
+        raise SettingsError(f"--device {order.device}: there is no such device here")
     device = order.device or ("cuda" if torch.cuda.is_available() else "cpu")
     helpers = 1 if device == "cpu" else max(1, order.threads - 1)
     course = Course(order.pictures, order.seed, helpers, device=device, start=order.start)

@@ -55,11 +55,11 @@ def plan(proxy: Field, seen: Seen, panel: Balance) -> list[Operation]:
 
 
 def _coloured(seen: Seen, proxy: Field) -> Any:
-    """(h, w) bool: sky, leaves and lawns, whose colour says little about the light."""
+    """(h, w) bool: sky, leaves and lawns, whose colour says little about the light; None in rooms."""
+    if seen.place not in {"exterior", "aerial"}:
+        return None
     size = (proxy.shape[1], proxy.shape[0])
     sky, leaves = (cv2.resize(m, size, interpolation=cv2.INTER_LINEAR) > 0.5 for m in (seen.sky, seen.vegetation))
-    if seen.place not in {"exterior", "aerial"}:
-        return sky | leaves
     red, green, blue = (proxy[..., c] for c in range(3))
     return sky | leaves | ((green > 1.03 * red) & (green > 1.15 * blue))
 

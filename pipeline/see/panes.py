@@ -19,7 +19,6 @@ from pipeline.photo import Image
 from pipeline.see.nets import MASKS, Network
 
 Field = NDArray[np.floating[Any]]
-Mask = NDArray[np.bool_]
 _DIMMEST, _BRIGHTEST = 0.12, 0.6
 _BURNT = 250
 _BRIGHTER = (0.6, 1.4)

@@ -12,6 +12,7 @@ from pictures import picture
 from jobs.train.batches import DENSE_PICTURES
 from jobs.train.calibrate import logistic, overlap, temperature
 from jobs.train.see import Order, train
+from pipeline.codes import SettingsError
 from pipeline.see.nets import Network
 from pipeline.see.scene import look
 
@@ -64,6 +65,22 @@ def test_training_goes_on_where_it_stopped(folder: Path, tmp_path: Path, monkeyp
     x = torch.rand(1, 4, 64, 64)
     assert torch.allclose(whole(x)[0], parts(x)[0], atol=1e-3)
     assert torch.allclose(whole(x)[1], parts(x)[1], atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"device": "toaster"}, "--device toaster"),
+        ({"start": "junk.pt"}, "junk.pt: is no"),
+        ({"start": "none.pt"}, "none.pt: No such"),
+    ],
+)
+def test_wrong_orders_are_refused_by_name(folder: Path, tmp_path: Path, options: dict[str, str], named: str) -> None:
+    (tmp_path / "junk.pt").write_bytes(b"junk")
+    given: dict[str, Any] = {k: tmp_path / v if k == "start" else v for k, v in options.items()}
+
+    with pytest.raises(SettingsError, match=named):
+        train(Order((folder,), tmp_path / "out", pictures=32, **given), quiet)
 
 
 def test_a_pupil_is_drawn_to_its_teacher_where_nothing_is_labelled() -> None:
