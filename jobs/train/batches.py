@@ -191,7 +191,9 @@ class Sampler:
 
     def _rendered(self, size: tuple[int, int], rng: Rng) -> _Sample:
         views = [self._view(rng) for _ in range(int(rng.integers(0, 4)))]
-        picture, glass = interior(size[0], size[1], rng, views)
+        pool = self.inside + self.fronts + self.streets + self.aerial
+        stuff = [_unit(pool[rng.integers(len(pool))].image) for _ in range(min(6, len(pool)))]
+        picture, glass = interior(size[0], size[1], rng, views, stuff)
         none = np.zeros(size[::-1], np.float32)
         return _Sample(photographed(picture, rng, strength=0.7), none, glass, place=PLACES.index("interior"))
 

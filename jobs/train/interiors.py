@@ -31,17 +31,19 @@ class _Hit:
     glow: Reals
 
 
-def interior(width: int, height: int, rng: Rng, views: list[Field]) -> tuple[Field, Field]:
+def interior(width: int, height: int, rng: Rng, views: list[Field], stuff: list[Field]) -> tuple[Field, Field]:
     """A room (height, width, 3) float32 0..1, sRGB-encoded, and the glass of its windows (height, width) 0 or 1.
 
     views: pictures (h, w, 3) 0..1 of what may be outside, one per window; there is no window without any.
+    stuff: pictures that hang on walls, and whose texture floors, cloth and furniture take, one for each use.
     """
+    spare = list(stuff)
     size = np.array([rng.uniform(2.5, 7), rng.uniform(2.3, 3.2), rng.uniform(3, 8)])
     eye = np.array([rng.uniform(0.25, 0.75), rng.uniform(1.0, 1.7) / size[1], rng.uniform(0.04, 0.3)]) * size
     rays = _rays(width, height, rng)
-    hit = _walls(rays, eye, size, rng, views)
+    hit = _walls(rays, eye, size, rng, views, stuff=spare)
     for _ in range(int(rng.integers(2, 8))):
-        hit = _with_box(hit, rays, eye, size, rng)
+        hit = _with_box(hit, rays, eye, size, rng, stuff=spare)
     lamp = np.array([rng.uniform(0.2, 0.8), 0.95, rng.uniform(0.2, 0.8)]) * size
     at = eye + rays * hit.distance[:, None]
     falloff = 1 / (0.6 + np.sum(np.square((at - lamp) / size), axis=1))
@@ -68,7 +70,19 @@ def _rays(width: int, height: int, rng: Rng) -> Reals:
     return d
 
 
-def _walls(rays: Reals, eye: Reals, size: Reals, rng: Rng, views: list[Field]) -> _Hit:
+def _grain(stuff: list[Field], u: Reals, v: Reals, rng: Rng) -> Reals:
+    """Light and dark (n,), about 1, of a picture's fine texture at places on a surface in metres; 1 without any."""
+    if not stuff:
+        return np.ones(len(u))
+    luma: Any = cv2.cvtColor(stuff.pop(), cv2.COLOR_RGB2GRAY)
+    fine = luma - cv2.GaussianBlur(luma, (0, 0), 0.06 * max(luma.shape))
+    fine = np.clip(rng.uniform(0.06, 0.22) * fine / (float(fine.std()) + 0.02), -0.6, 0.6)
+    scale = rng.uniform(0.6, 2.0) * min(luma.shape) / 2
+    rows, columns = (np.abs(v) * scale).astype(int), (np.abs(u) * scale).astype(int)
+    return 1 + fine[rows % luma.shape[0], columns % luma.shape[1]]
+
+
+def _walls(rays: Reals, eye: Reals, size: Reals, rng: Rng, views: list[Field], *, stuff: list[Field]) -> _Hit:
     far = np.where(rays > 0, (size - eye) / rays, -eye / rays)
     axis = far.argmin(axis=1)
     distance = far.min(axis=1)
@@ -78,6 +92,11 @@ def _walls(rays: Reals, eye: Reals, size: Reals, rng: Rng, views: list[Field]) -
     colour = np.tile(np.clip(paint + rng.normal(0, 0.03, 3), 0, 1), (len(rays), 1))
     floor, ceiling = (axis == 1) & ~side, (axis == 1) & side
     colour[floor] = _floor(at[floor], rng)
+    if chance(rng, 0.6):
+        colour[floor] *= _grain(stuff, at[floor, 0], at[floor, 2], rng)[:, None]
+    if chance(rng, 0.2):
+        papered = axis != 1
+        colour[papered] *= _grain(stuff, at[papered, 0] + at[papered, 2], at[papered, 1], rng)[:, None]
     colour[ceiling] = np.clip(rng.uniform(0.85, 1.0) + rng.normal(0, 0.02, 3), 0, 1)
     colour *= np.where(axis == 0, 0.9, 1.0)[:, None]
     # Corners are darker.
@@ -88,7 +107,7 @@ def _walls(rays: Reals, eye: Reals, size: Reals, rng: Rng, views: list[Field]) -
         there = (axis == wall) & (side == end)
         if there.any():
             along = 2 if wall == 0 else 0
-            _hang(hit, there, (at[:, along], at[:, 1], size[along], size[1]), rng, views)
+            _hang(hit, there, (at[:, along], at[:, 1], size[along], size[1]), rng, views, stuff=stuff)
     if chance(rng, 0.7):
         spot = np.hypot(at[:, 0] - size[0] * rng.uniform(0.3, 0.7), at[:, 2] - size[2] * rng.uniform(0.3, 0.7))
         lamp = ceiling & (spot < rng.uniform(0.06, 0.3))
@@ -112,7 +131,9 @@ def _floor(at: Reals, rng: Rng) -> Reals:
     return np.clip(base * tone[:, None], 0, 1)
 
 
-def _hang(hit: _Hit, there: Any, wall: tuple[Any, Any, float, float], rng: Rng, views: list[Field]) -> None:
+def _hang(
+    hit: _Hit, there: Any, wall: tuple[Any, Any, float, float], rng: Rng, views: list[Field], *, stuff: list[Field]
+) -> None:
     """Windows, a door and pictures on one wall (where its rays end along and up, length, height), drawn into `hit`."""
     u, v, length, high = wall
     if views and chance(rng, 0.75):
@@ -130,6 +151,12 @@ def _hang(hit: _Hit, there: Any, wall: tuple[Any, Any, float, float], rng: Rng, 
         picture = there & (u > left) & (u < left + w) & (v > low) & (v < low + h) & (hit.glow == 0)
         edge = np.minimum(np.minimum(u - left, left + w - u), np.minimum(v - low, low + h - v))
         hit.colour[picture] = np.clip(rng.uniform(0.05, 0.9) + rng.normal(0, 0.12, 3), 0, 1)
+        if stuff and chance(rng, 0.6):
+            art = stuff.pop()
+            rows, columns = ((low + h - v[picture]) / h * art.shape[0], (u[picture] - left) / w * art.shape[1])
+            hit.colour[picture] = art[
+                np.clip(rows.astype(int), 0, art.shape[0] - 1), np.clip(columns.astype(int), 0, art.shape[1] - 1)
+            ]
         hit.colour[picture & (edge < 0.04)] = rng.uniform(0, 0.9)
 
 
@@ -155,7 +182,7 @@ def _window(hit: _Hit, there: Any, at: tuple[Any, Any], view: Field, rng: Rng) -
     hit.glow[glass], hit.glass[glass] = 1.0, 1.0
 
 
-def _with_box(hit: _Hit, rays: Reals, eye: Reals, size: Reals, rng: Rng) -> _Hit:
+def _with_box(hit: _Hit, rays: Reals, eye: Reals, size: Reals, rng: Rng, *, stuff: list[Field]) -> _Hit:
     """With one piece of furniture in front of what it hides."""
     kind = rng.integers(3)
     extent = np.array([(rng.uniform(1, 2.2), rng.uniform(0.35, 0.6), rng.uniform(1, 2.2)),
@@ -179,6 +206,8 @@ def _with_box(hit: _Hit, rays: Reals, eye: Reals, size: Reals, rng: Rng) -> _Hit
     elif chance(rng, 0.5):
         cloth = clouds(32, 32, rng, base=4, stretch=1)
         tone = tone * (0.7 + 0.6 * cloth[(at[:, 1] * 20).astype(int) % 32, (at[:, 0] * 20).astype(int) % 32])
+    if chance(rng, 0.6):
+        tone = tone * _grain(stuff, at[:, 0] + at[:, 2], at[:, 1] + at[:, 2], rng)
     hit.distance[shown] = enter[shown]
     hit.colour[shown] = np.clip(np.asarray(colour) * tone[:, None], 0, 1)
     hit.glow[shown], hit.glass[shown] = 0.0, 0.0

@@ -112,10 +112,11 @@ def test_what_is_painted_stays_in_range_and_keeps_its_mask() -> None:
 def test_rendered_rooms_have_glass_only_where_a_view_is_seen() -> None:
     view = np.zeros((40, 60, 3), np.float32)
     view[..., 2] = 1
+    grain = np.random.default_rng(0).random((40, 60, 3), dtype=np.float32)
     shares = []
     for seed in range(12):
-        picture, glass = interior(96, 64, np.random.default_rng(seed), [view])
-        bare, none = interior(96, 64, np.random.default_rng(seed), [])
+        picture, glass = interior(96, 64, np.random.default_rng(seed), [view], [grain])
+        bare, none = interior(96, 64, np.random.default_rng(seed), [], [])
         assert picture.shape == bare.shape == (64, 96, 3)
         assert np.isfinite(picture).all()
         assert 0 <= picture.min() <= picture.max() <= 1
