@@ -10,7 +10,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self
 
 import numpy as np
@@ -50,7 +50,27 @@ class Warp:
     frame: tuple[float, float]
 
 
-Operation = Tone | Warp
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Something else behind what stands before it: a new sky, through a matte that is told at full resolution.
+
+    All fields are float16 over the frame of the reference exposure, sampled bilinearly with pixel centres at +0.5, in
+    the colours of the merged source. inside: (h, w) 1 where all but thin things is replaced. band: (h, w) 1 where a
+    pixel's colour between `old` and `front`, (h, w, 3), tells its share; soft: (h, w) the share where it cannot tell.
+    shown: (h, w, 3) what is shown instead, sRGB-encoded 0..1. strength: times the matte.
+    """
+
+    label: str
+    inside: NDArray[np.float16]
+    band: NDArray[np.float16]
+    soft: NDArray[np.float16]
+    old: NDArray[np.float16]
+    front: NDArray[np.float16]
+    shown: NDArray[np.float16]
+    strength: float = 1.0
+
+
+Operation = Tone | Warp | Layer
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +97,8 @@ class Merge:
 class Plan:
     """Merge, ordered operations, the alpha grid, and facts.
 
-    alpha: (rows, columns) 0..1, cells of 1/16 of the long side: how much of Tone is allowed there. facts: JSON values
-    (scene, measured figures, warnings) that the report shows.
+    alpha: (rows, columns) 0..1, cells of 1/16 of the long side: how much of Tone and Layer is allowed there. facts:
+    JSON values (scene, measured figures, warnings) that the report shows.
     """
 
     merge: Merge
@@ -87,7 +107,7 @@ class Plan:
     facts: dict[str, Any] = field(default_factory=dict)
 
     def at_strength(self, alpha: float) -> Plan:
-        """The same plan, every Tone scaled by `alpha` (0 leaves merge and geometry only)."""
+        """The same plan, every Tone and Layer scaled by `alpha` (0 leaves merge and geometry only)."""
         return replace(self, alpha=np.full_like(self.alpha, np.float32(alpha)))
 
     @property
@@ -100,20 +120,18 @@ class Plan:
         """The Tone operations in order."""
         return tuple(o for o in self.operations if isinstance(o, Tone))
 
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The Layer operations in order; they lie above all tones."""
+        return tuple(o for o in self.operations if isinstance(o, Layer))
+
     def to_bytes(self, pictures: Mapping[str, bytes] | None = None) -> bytes:
         """One zip: plan.json, the arrays as .npy, and further PNGs by name; equal plans give equal bytes (no clock)."""
         arrays: dict[str, NDArray[Any]] = {"transforms": self.merge.transforms, "alpha": self.alpha}
         operations: list[dict[str, Any]] = []
         for i, operation in enumerate(self.operations):
-            entry: dict[str, Any] = {"kind": type(operation).__name__, "label": operation.label}
-            if isinstance(operation, Warp):
-                entry |= {"size": list(operation.size), "frame": list(operation.frame)}
-                arrays[f"{i}.homography"] = operation.homography
-            else:
-                for name in ("curve", "gain", "offset"):
-                    value = getattr(operation, name)
-                    if value is not None:
-                        arrays[f"{i}.{name}"] = value
+            entry, own = _written(operation)
+            arrays |= {f"{i}.{name}": value for name, value in own.items()}
             operations.append(entry)
         merge = asdict(replace(self.merge, transforms=np.empty(0)))
         del merge["transforms"]
@@ -148,13 +166,8 @@ class Plan:
             raise ValueError(f"plan version {form.get('version')}, this program reads {VERSION}")
         operations: list[Operation] = []
         for i, entry in enumerate(form["operations"]):
-            if entry["kind"] == "Warp":
-                operations.append(
-                    Warp(entry["label"], arrays[f"{i}.homography"], tuple(entry["size"]), tuple(entry["frame"]))
-                )
-            else:
-                fields = {n: arrays.get(f"{i}.{n}") for n in ("curve", "gain", "offset")}
-                operations.append(Tone(entry["label"], **fields))
+            own = {n.removeprefix(f"{i}."): a for n, a in arrays.items() if n.startswith(f"{i}.")}
+            operations.append(_read(entry, own))
         m = form["merge"]
         merge = Merge(arrays["transforms"], tuple(m["exposure_values"]), tuple(m["used"]), m["reference"], m["detail"])
         return cls(merge, tuple(operations), arrays["alpha"], form["facts"])
@@ -164,3 +177,24 @@ def alpha_shape(width: int, height: int) -> tuple[int, int]:
     """Rows and columns of an alpha grid with cells of 1/16 of the long side."""
     cell = max(width, height) / 16
     return max(1, round(height / cell)), max(1, round(width / cell))
+
+
+def _written(operation: Operation) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """JSON values and arrays of an operation."""
+    entry: dict[str, Any] = {"kind": type(operation).__name__}
+    arrays: dict[str, NDArray[Any]] = {}
+    for f in fields(operation):
+        value = getattr(operation, f.name)
+        if isinstance(value, np.ndarray):
+            arrays[f.name] = value
+        elif value is not None:
+            entry[f.name] = list(value) if isinstance(value, tuple) else value
+    return entry, arrays
+
+
+def _read(entry: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Operation:
+    """The inverse of _written."""
+    kind: Any = {"Tone": Tone, "Warp": Warp, "Layer": Layer}[entry["kind"]]
+    values: dict[str, Any] = {name: value for name, value in entry.items() if name != "kind"}
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    return kind(**values, **arrays)

@@ -44,8 +44,8 @@ def apply_curve(curve: Field, image: Field) -> NDArray[np.float32]:
     return np.stack(channels, axis=-1).astype(np.float32)
 
 
-def toner(plan: Plan, source: Image, *, depth: int) -> Callable[[Box], Image]:
-    """A function of a box: the source's tile after the plan's tones, blended by the alpha grid, in `depth` bits.
+def toner(plan: Plan, source: Image, *, depth: int) -> Callable[[Box, Image], Image]:
+    """A function of a box and a tile of the source there: after the plan's tones, blended by alpha, in `depth` bits.
 
     Parameters
     ----------
@@ -60,15 +60,13 @@ def toner(plan: Plan, source: Image, *, depth: int) -> Callable[[Box], Image]:
     grid = (-(-width // cell), -(-height // cell))
     alpha = plan.alpha
     tones = plan.tones if np.any(alpha > 0) else ()
-    at = _positions(plan.warp, width, height, cell)
+    at = positions(plan.warp, width, height, cell)
     steps = _steps(tones, source, at)
-    blend = None if np.all(alpha == 1) else _placed(alpha, at)
+    blend = None if np.all(alpha == 1) else placed(alpha, at)
     top = 255 if depth == 8 else 65535
     white = 255 if source.dtype == np.uint8 else 65535
 
-    def run(box: Box) -> Image:
-        x0, y0, x1, y1 = box
-        tile = source[y0:y1, x0:x1]
+    def run(box: Box, tile: Image) -> Image:
         if not tones:
             return _requantised(tile, depth)
         up = Upsampler(cell, box, grid)
@@ -105,7 +103,7 @@ def _steps(tones: Sequence[Tone], source: Image, at: NDArray[np.float64]) -> lis
             inputs = np.linspace(0, 1, tone.curve.shape[0])
             table = np.stack([np.interp(before[:, c], inputs, tone.curve[:, c]) for c in range(3)], axis=-1)
         if tone.gain is not None and tone.offset is not None:
-            steps.append((table, (_placed(tone.gain, at), _placed(tone.offset, at))))
+            steps.append((table, (placed(tone.gain, at), placed(tone.offset, at))))
             table = None
     if table is not None:
         steps.append((table, None))
@@ -122,7 +120,7 @@ def _look_up(value: Any, scale: float, table: NDArray[np.float32]) -> Any:
     return cv2.merge([np.take(columns[c], channel) for c, channel in enumerate(cv2.split(value))])
 
 
-def _positions(warp: Warp | None, width: int, height: int, cell: int) -> NDArray[np.float64]:
+def positions(warp: Warp | None, width: int, height: int, cell: int) -> NDArray[np.float64]:
     """Where the centres of the output's cells lie in the reference frame: (rows, columns, 2) as shares of its size."""
     columns, rows = -(-width // cell), -(-height // cell)
     x, y = np.meshgrid((np.arange(columns) + 0.5) * cell / width, (np.arange(rows) + 0.5) * cell / height)
@@ -133,10 +131,11 @@ def _positions(warp: Warp | None, width: int, height: int, cell: int) -> NDArray
     return moved.reshape(rows, columns, 2) / warp.frame
 
 
-def _placed(field: Field, positions: NDArray[np.float64]) -> Any:
+def placed(field: Field, positions: NDArray[np.float64], how: int = cv2.INTER_LINEAR) -> Any:
+    """A field (h, w) or (h, w, c) over the reference frame at `positions` of it, by bilinear or other interpolation."""
     rows, columns = field.shape[:2]
     u, v = (positions * (columns, rows) - 0.5).astype(np.float32).transpose(2, 0, 1)
-    return cv2.remap(field.astype(np.float32), u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.remap(field.astype(np.float32), u, v, how, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _quantised(value: Any, scale: float) -> Any:

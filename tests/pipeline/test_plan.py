@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.plan import Merge, Plan, Tone, Warp, alpha_shape
+from pipeline.plan import Layer, Merge, Plan, Tone, Warp, alpha_shape
 
 
 def full_plan() -> Plan:
@@ -13,9 +13,10 @@ def full_plan() -> Plan:
     gain = np.full((2, 3, 3), 1.25, np.float16)
     merge = Merge(np.stack([np.eye(3), np.eye(3) * 1.5]), (-2.0, 0.0), (True, False), 1, 0.5)
     warp = Warp("straight", np.eye(3), (1.0, 0.66), (1.0, 0.67))
-    return Plan(
-        merge, (Tone("a", curve), Tone("b", None, gain, gain), warp), np.full((2, 2), 0.6, np.float32), {"x": 1}
-    )
+    plane = np.full((2, 3), 0.5, np.float16)
+    layer = Layer("sky", plane, plane, plane, gain, gain, gain, 0.8)
+    operations = (Tone("a", curve), Tone("b", None, gain, gain), layer, warp)
+    return Plan(merge, operations, np.full((2, 2), 0.6, np.float32), {"x": 1})
 
 
 def test_round_trip_keeps_everything():
@@ -27,6 +28,7 @@ def test_round_trip_keeps_everything():
     assert again.warp is not None
     assert again.warp.size == (1.0, 0.66)
     assert [t.label for t in again.tones] == ["a", "b"]
+    assert [(layer.label, layer.strength) for layer in again.layers] == [("sky", 0.8)]
     assert again.alpha[0, 0] == np.float32(0.6)
     assert again.facts == {"x": 1}
 

@@ -1,0 +1,155 @@
+"""Where the sky is and what it and its foreground look like: the fields by which a full-resolution matte is told.
+
+The network knows what is sky, to a few pixels of its own small picture; the photo's colours know where it ends. From
+the places that are certain the sky grows through pixels alike, up to the first edge; in trees it also grows into holes.
+In a narrow band around that border each pixel's share of sky follows from its own colour, between that of the sky and
+that of what stands before it (pipeline/render/layers.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.reduce import reduced
+
+Field = NDArray[np.floating[Any]]
+Mask = NDArray[np.uint8]
+_LONG_SIDE = 768
+_SURE, _POSSIBLE, _HOLE = 0.9, 0.12, 0.02
+_ALIKE = (0.045, 0.12)
+"""Distance in RGB between which what is alike lies, by how even the sky is."""
+_STEP = (0.025, 0.06)
+"""Likewise the local gradient, per pixel, that ends the sky."""
+_UNSURE, _BURNT, _WIRE = 0.005, 0.96, 4
+_GREENERY, _INTO_TREES = 0.3, 20
+_APART = 0.15
+_BAND = 2
+_EVEN = 4.0
+_THIN, _BETWEEN = 7, 10
+_LEAST = 60
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Border:
+    """Fields (h, w) or (h, w, 3), float32 0..1, over the whole frame.
+
+    inside: 1 where all is sky but for thin things before it. band: 1 where colours decide. soft: the share of sky where
+    colours cannot tell. old, front: colour of the sky and of what stands before it, continued everywhere.
+    """
+
+    inside: NDArray[np.float32]
+    band: NDArray[np.float32]
+    soft: NDArray[np.float32]
+    old: NDArray[np.float32]
+    front: NDArray[np.float32]
+
+
+def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
+    """The border of the sky in a proxy (h, w, 3) float32 0..1; None where there is no certain sky.
+
+    sky, vegetation: probabilities of any size over the whole frame.
+    """
+    x = reduced(picture.astype(np.float32), _LONG_SIDE)
+    size = (x.shape[1], x.shape[0])
+    p, green = (cv2.resize(m.astype(np.float32), size, interpolation=cv2.INTER_AREA) for m in (sky, vegetation))
+    seed = cv2.erode((p > _SURE).astype(np.uint8), _disc(2))
+    if int(seed.sum()) < _LEAST:
+        return None
+    found, old = _grown(x, p, green, seed)
+    apart = np.sqrt(np.sum((x - old) ** 2, axis=2))
+    thin = (cv2.morphologyEx(found, cv2.MORPH_CLOSE, _disc(_THIN)) > 0) & (found == 0) & (p > 0.5)
+    solid = (p < 0.3) & (found == 0) & (apart > _APART) & (_distance(found) < 60)
+    if int(solid.sum()) < _LEAST:
+        solid = (p < 0.3) & (found == 0)
+    front = _continued(x, solid)
+    # Of what is thinner than a pixel here nothing shows its own colour: wires and twigs are dark before the sky.
+    weight = cv2.GaussianBlur(thin.astype(np.float32), (0, 0), 1.5)[..., None]
+    front = front + np.clip(3 * weight, 0, 1) * (np.minimum(front, 0.2 * old) - front)
+    inside = cv2.erode(found, _disc(_BAND)).astype(np.float32)
+    crowns = cv2.dilate((green > _GREENERY).astype(np.uint8), _disc(_BAND)) & (_distance(found) < _INTO_TREES)
+    between = cv2.morphologyEx(found, cv2.MORPH_CLOSE, _disc(_BETWEEN)) & (p > _HOLE)
+    band = (cv2.dilate(found, _disc(_BAND)) | crowns | between).astype(np.float32)
+    soft = np.clip((_guided(x, p) - 0.15) / 0.7, 0, 1)
+    return Border(inside, band, soft.astype(np.float32), old, front)
+
+
+def _grown(x: Any, p: Any, green: Any, seed: Mask) -> tuple[Mask, NDArray[np.float32]]:
+    """The sky (h, w) 0 or 1 grown from its certain part, and its colour continued everywhere."""
+    luma = x.mean(axis=2)
+    step = cv2.morphologyEx(luma, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) / 2
+    found = seed
+    old = _continued(x, found > 0, _EVEN)
+    for _ in range(4):
+        apart = np.sqrt(np.sum((x - old) ** 2, axis=2))
+        spread = float(1.48 * np.median(apart[found > 0]))
+        even = float(np.percentile(step[found > 0], 75))
+        alike = apart < np.clip(3 * spread, *_ALIKE)
+        smooth = step < np.clip(3 * even, *_STEP)
+        # A pixel beside an edge is alike but not smooth: it is reached last, and nothing grows on from it.
+        # Where nothing is burnt, colour alone may carry it on against the network: burnt walls meet burnt skies unseen.
+        very_alike = (p > _UNSURE) & (old.min(axis=2) < _BURNT) & (apart < np.clip(2 * spread, 0.02, 0.06))
+        possible = (p > _POSSIBLE) | very_alike
+        ways = (alike & smooth & possible).astype(np.uint8) | seed
+        across = cv2.morphologyEx(ways, cv2.MORPH_CLOSE, _disc(_WIRE)) & (p > _POSSIBLE).astype(np.uint8)
+        reached = _connected(ways | across, found) & ways
+        reached = reached | (cv2.dilate(reached, _disc(1)) & (alike & possible).astype(np.uint8))
+        holes = alike & ((p > _HOLE) | very_alike) & (green > _GREENERY) & (_distance(reached) < _INTO_TREES)
+        certain = reached | holes.astype(np.uint8)
+        # What was certain to the network but is another colour than all around it stands before the sky.
+        found = np.where(apart < max(0.12, 4 * spread), certain, 0).astype(np.uint8)
+        old = _continued(x, found > 0, _EVEN)
+    return found, old
+
+
+def _connected(ways: Mask, start: Mask) -> Mask:
+    """The parts of `ways` that hold some of `start`."""
+    _, labels = cv2.connectedComponents(ways, connectivity=4)
+    held = np.zeros(int(labels.max()) + 1, np.uint8)
+    held[np.unique(labels[(start > 0) & (ways > 0)])] = 1
+    held[0] = 0
+    return held[labels]
+
+
+def _continued(x: Any, known: Any, even: float = 0.0) -> NDArray[np.float32]:
+    """Colours (h, w, 3) where they are known, smooth ones elsewhere (push-pull, Gortler et al., 1996).
+
+    even: standard deviation in pixels over which known colours are averaged, so that none is compared with itself.
+    """
+    weight = known.astype(np.float32)
+    colour = x * weight[..., None]
+    if even > 0:
+        colour, weight = (cv2.GaussianBlur(v, (0, 0), even) for v in (colour, weight))
+    levels = [(colour, weight)]
+    while min(levels[-1][1].shape) > 3:
+        levels.append((cv2.pyrDown(levels[-1][0]), cv2.pyrDown(levels[-1][1])))
+    colour, weight = levels[-1]
+    out: Any = colour / (weight[..., None] + 1e-6)
+    for colour, weight in levels[-2::-1]:
+        wide = cv2.pyrUp(out, dstsize=(weight.shape[1], weight.shape[0]))
+        share = np.clip(4 * weight, 0, 1)[..., None]
+        out = share * (colour / (weight[..., None] + 1e-6)) + (1 - share) * wide
+    return out.astype(np.float32)
+
+
+def _guided(x: Any, p: Any, radius: int = 4, eps: float = 4e-4) -> Any:
+    guide = x.mean(axis=2)
+
+    def mean(values: Any) -> Any:
+        return cv2.boxFilter(values, -1, (2 * radius + 1, 2 * radius + 1), borderType=cv2.BORDER_REFLECT)
+
+    m, n = mean(guide), mean(p)
+    a = (mean(guide * p) - m * n) / (mean(guide * guide) - m * m + eps)
+    return mean(a) * guide + mean(n - a * m)
+
+
+def _distance(mask: Mask) -> Any:
+    return cv2.distanceTransform(1 - mask, cv2.DIST_L2, 3)
+
+
+def _disc(radius: int) -> Any:
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))

@@ -1,0 +1,90 @@
+"""A clear sky in the place of another, as the photo's own camera would see it.
+
+It is our own rendering (clear_sky.py) for the photo's focal length and tilt, so that it pales towards the true horizon.
+The recipe's sky panel does not use it yet: telling dull skies from good ones, and disclosure, come first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.edits.clear_sky import radiance
+from pipeline.edits.matte import Border
+from pipeline.plan import Layer
+from pipeline.read.color import from_linear, to_linear
+from pipeline.see.lines import Tilt, camera
+
+Field = NDArray[np.floating[Any]]
+_SUN_UP, _SUN_ASIDE = 42.0, 125.0
+"""Degrees: the sun's height, and how far from the way that the camera looks (it stands behind the photographer)."""
+_HAZE = 1.0
+_TRUSTED, _LOWEST = 0.5, 1.0
+"""Confidence in a tilt from which it counts; degrees above the horizon of the lowest sky that is seen."""
+_COLUMNS, _SHOWN_COLUMNS = 24, 96
+_VIVID = 1.15
+
+
+def layer_of(border: Border, shown: Field, *, strength: float = 1.0) -> Layer:
+    """The Layer that shows (h, w, 3) 0..1, sRGB-encoded, of any size over the frame, where the border has its sky."""
+    planes = (border.inside, border.band, border.soft, border.old, border.front, shown)
+    inside, band, soft, old, front, new = (np.asarray(f, np.float16) for f in planes)
+    return Layer("sky", inside, band, soft, old, front, new, strength)
+
+
+def clear_sky(tilt: Tilt, size: tuple[int, int], visible: Field, brightness: float, side: int) -> NDArray[np.float32]:
+    """A clear sky over the frame (h, w, 3) float32 0..1, sRGB-encoded, at a small size.
+
+    Parameters
+    ----------
+    size : (width, height) of the frame in any unit
+    visible : (h, w) where it will be seen, of any size
+    brightness : level of its median luma there
+    side : -1 or 1, from which side the sun shines
+    """
+    tilt = _with_horizon_below(tilt, size, visible)
+    sun = _direction(np.radians(side * _SUN_ASIDE), np.radians(_SUN_UP))
+    rows = max(8, round(_COLUMNS * size[1] / size[0]))
+    light = radiance(_rays(tilt, size, _COLUMNS, rows), sun, _HAZE)
+    width, height = _SHOWN_COLUMNS, max(8, round(_SHOWN_COLUMNS * size[1] / size[0]))
+    light = cv2.resize(np.log(light).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
+    light = np.exp(light)
+    mask = cv2.resize(visible.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA) > 0.5
+    luminance = light @ np.array([0.2126, 0.7152, 0.0722], np.float32)
+    middle = float(np.median(luminance[mask])) if mask.any() else float(np.median(luminance))
+    wanted = float(to_linear(np.array([brightness], np.float32))[0])
+    # A film's shoulder: the bright horizon pales instead of clipping.
+    exposed = 1 - np.exp(light * np.float32(np.log(1 - wanted) / middle))
+    grey = (exposed @ np.array([0.2126, 0.7152, 0.0722], np.float32))[..., None]
+    return np.clip(from_linear(np.clip(grey + _VIVID * (exposed - grey), 0, 1).astype(np.float32)), 0, 1)
+
+
+def _rays(tilt: Tilt, size: tuple[int, int], columns: int, rows: int) -> NDArray[np.float64]:
+    """Directions (rows, columns, 3), z up, y ahead, of a camera that is held so."""
+    long = max(size)
+    x = ((np.arange(columns) + 0.5) / columns - 0.5) * size[0] / long
+    y = (0.5 - (np.arange(rows) + 0.5) / rows) * size[1] / long
+    right, up = np.meshgrid(x, y)
+    ahead = np.full_like(right, tilt.focal)
+    rays = np.stack([right, -up, ahead], axis=-1) @ camera(tilt.pitch, tilt.roll)
+    rays /= np.linalg.norm(rays, axis=-1, keepdims=True)
+    return np.stack([rays[..., 0], rays[..., 2], -rays[..., 1]], axis=-1)
+
+
+def _with_horizon_below(tilt: Tilt, size: tuple[int, int], visible: Field) -> Tilt:
+    """The tilt, level where it is doubtful; where sky would be below the horizon the camera must look up more."""
+    if tilt.confidence < _TRUSTED:
+        tilt = replace(tilt, pitch=0.0, roll=0.0)
+    rows, columns = visible.shape
+    up = np.degrees(np.arcsin(_rays(tilt, size, columns // 8, rows // 8)[..., 2]))
+    seen = cv2.resize(visible.astype(np.float32), up.shape[::-1], interpolation=cv2.INTER_AREA) > 0.5
+    lowest = float(up[seen].min()) if seen.any() else _LOWEST
+    return replace(tilt, pitch=tilt.pitch + max(0.0, _LOWEST - lowest))
+
+
+def _direction(azimuth: float, elevation: float) -> NDArray[np.float64]:
+    return np.array([np.sin(azimuth) * np.cos(elevation), np.cos(azimuth) * np.cos(elevation), np.sin(elevation)])

@@ -1,0 +1,115 @@
+"""A new sky behind what stands before it: known shares, bytes outside, fringes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from pipeline.edits.matte import border_of
+from pipeline.edits.sky import layer_of
+from pipeline.merge.tiles import run_here
+from pipeline.plan import Merge, Plan, Tone
+from pipeline.render.render import render_edits
+
+SIZE = (900, 1400)
+OLD, NEW = np.array([0.84, 0.85, 0.86]), np.array([0.25, 0.5, 0.8])
+
+
+def house(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A front (h, w, 3) uint8 under a dull sky, its share of sky (h, w), and the front alone (h, w, 3) 0..1."""
+    rng = np.random.default_rng(seed)
+    height, width = SIZE
+    front = np.zeros(SIZE, np.uint8)
+    roof = np.array([[0, 560], [260, 520], [420, 300], [700, 520], [1000, 540], [1400, 480], [1400, 900], [0, 900]])
+    cv2.fillPoly(front, [roof.astype(np.int32) * 16], 255, cv2.LINE_AA, 4)
+    for y, sag in ((120, 40), (200, 15)):
+        x = np.linspace(0, width, 50)
+        line = np.stack([x, y + sag * np.sin(np.pi * x / width)], axis=1)
+        cv2.polylines(front, [np.round(line * 16).astype(np.int32)], False, 255, 2, cv2.LINE_AA, 4)
+    share = 1 - cv2.GaussianBlur(front, (0, 0), 0.7).astype(np.float32) / 255
+    texture = cv2.GaussianBlur(rng.random((height, width, 3), dtype=np.float32), (0, 0), 2) - 0.5
+    colour = np.where(np.arange(height)[:, None, None] < 230, 0.1, np.array([0.42, 0.3, 0.24]) + 0.5 * texture)
+    picture = share[..., None] * OLD + (1 - share[..., None]) * colour
+    noisy = picture + rng.normal(0, 0.004, picture.shape)
+    return np.round(255 * np.clip(noisy, 0, 1)).astype(np.uint8), share, colour.astype(np.float32)
+
+
+def planned(picture: np.ndarray, share: np.ndarray, *tones: Tone, strength: float = 1.0) -> Plan:
+    # As a network sees it: blurred, and without the wires.
+    sky = cv2.GaussianBlur(cv2.morphologyEx(share, cv2.MORPH_CLOSE, np.ones((15, 15), np.uint8)), (0, 0), 6)
+    border = border_of(picture.astype(np.float32) / 255, sky, np.zeros((4, 4), np.float32))
+    assert border is not None
+    shown = np.broadcast_to(NEW, (8, 12, 3))
+    return Plan(Merge.single(), (*tones, layer_of(border, shown, strength=strength)))
+
+
+def test_roof_and_wires_stand_before_the_new_sky_without_a_fringe_of_the_old_one():
+    picture, share, colour = house()
+    after = render_edits(planned(picture, share), picture).astype(np.float32) / 255
+    wanted = share[..., None] * NEW + (1 - share[..., None]) * colour
+    error = np.abs(after - wanted).max(axis=2)
+    edges = cv2.dilate(((share > 0.02) & (share < 0.98)).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    assert error[edges].mean() < 0.035
+    assert error[(share == 1) & ~edges].mean() < 0.02
+    beyond = (cv2.erode((share == 0).astype(np.uint8), np.ones((7, 7), np.uint8)) > 0) & (np.arange(900)[:, None] > 300)
+    assert np.abs(after - picture / 255)[beyond].max() == 0
+
+
+def test_outside_the_matte_the_bytes_are_those_without_the_layer():
+    picture, share, _ = house()
+    curve = Tone("lift", (np.linspace(0, 1, 64, dtype=np.float32) ** 0.8)[:, None].repeat(3, 1))
+    plan = planned(picture, share, curve)
+    after = render_edits(plan, picture)
+    plain = render_edits(replace(plan, operations=plan.operations[:1]), picture)
+    same = np.all(after == plain, axis=2)
+    assert same[700:].all()
+    assert not same[share > 0.99].any()
+
+
+def test_strength_zero_is_the_identity_and_half_lies_between():
+    picture, share, _ = house()
+    plan = planned(picture, share)
+    assert np.array_equal(render_edits(plan.at_strength(0), picture), picture)
+    sky = np.s_[20:80, 20:80]
+    half = render_edits(planned(picture, share, strength=0.5), picture)[sky].mean(axis=(0, 1)) / 255
+    np.testing.assert_allclose(half, (OLD + NEW) / 2, atol=0.01)
+
+
+def test_threads_and_order_of_tiles_do_not_matter():
+    picture, share, _ = house()
+    plan = planned(picture, share)
+
+    def backwards(function, boxes):
+        for box in reversed(boxes):
+            function(box)
+
+    once = render_edits(plan, picture)
+    assert np.array_equal(once, render_edits(plan, picture, tiles=run_here(2)))
+    assert np.array_equal(once, render_edits(plan, picture, tiles=backwards))
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_sixteen_bits_and_eight_give_the_same_picture(depth: int):
+    picture, share, _ = house()
+    wide = picture.astype(np.uint16) * np.uint16(257)
+    after = render_edits(planned(picture, share), wide, depth=depth)
+    eight = render_edits(planned(picture, share), picture).astype(np.float32)
+    assert np.abs(after.astype(np.float32) / (1 if depth == 8 else 257) - eight).max() <= 1.01
+
+
+def test_a_smooth_sky_does_not_band():
+    picture, share, _ = house()
+    plan = planned(picture, share)
+    ramp = np.linspace(0.5, 0.54, 12)[None, :, None] * np.ones((8, 12, 3))
+    layer = replace(plan.layers[0], shown=ramp.astype(np.float16))
+    row = render_edits(replace(plan, operations=(layer,)), picture)[40:80].astype(np.float32).mean(axis=0)[:, 0]
+    # Without grain whole columns of 100 pixels would share one level.
+    steps = np.abs(np.diff(cv2.GaussianBlur(row[:, None], (1, 31), 8)[:, 0]))
+    assert steps.max() < 0.12
+
+
+def test_without_certain_sky_there_is_no_border():
+    assert border_of(np.full((60, 90, 3), 0.5, np.float32), np.full((30, 45), 0.5), np.zeros((4, 4))) is None
