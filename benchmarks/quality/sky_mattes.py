@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -27,6 +26,7 @@ from pipeline.read.color import from_linear, to_linear
 from pipeline.reduce import reduced
 from pipeline.render.layers import laid, matte
 from pipeline.see import scene
+from pipeline.see.masks import guided
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -137,17 +137,6 @@ def _zone(cover: np.ndarray, radius: int) -> np.ndarray:
     return cv2.dilate(edge, np.ones((2 * radius + 1,) * 2, np.uint8)) > 0
 
 
-def guided(picture: np.ndarray, p: np.ndarray, radius: int, eps: float) -> np.ndarray:
-    guide = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
-
-    def mean(values: Any) -> Any:
-        return cv2.boxFilter(values, -1, (2 * radius + 1,) * 2, borderType=cv2.BORDER_REFLECT)
-
-    m, n = mean(guide), mean(p)
-    a = (mean(guide * p) - m * n) / (mean(guide * guide) - m * m + eps)
-    return np.clip(mean(a) * guide + mean(n - a * m), 0, 1)
-
-
 def ours(picture: np.ndarray) -> tuple[np.ndarray | None, scene.Seen]:
     """The full-size matte as the pipeline makes it, None where it finds no sky; and what was seen."""
     proxy = reduced(picture, 1536).astype(np.float32) / 255
@@ -189,7 +178,10 @@ def main() -> None:
                 missed += 1
                 continue
             p = cv2.resize(seen.sky, picture.shape[1::-1], interpolation=cv2.INTER_CUBIC)
-            mattes = {"ours": found} | {f"guided r={r} eps={e:g}": guided(picture, p, r, e) for r, e in _GRID}
+            guide = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
+            mattes = {"ours": found} | {
+                f"guided r={r} eps={e:g}": np.clip(guided(guide, p, r, e), 0, 1) for r, e in _GRID
+            }
             for kind, zone in zones.items():
                 for name, made in mattes.items():
                     errors[kind].setdefault(name, []).append(float(np.abs(made - truth)[zone].mean()))

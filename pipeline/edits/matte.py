@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.reduce import reduced
+from pipeline.see.masks import guided
 
 Field = NDArray[np.floating[Any]]
 Mask = NDArray[np.uint8]
@@ -32,6 +33,7 @@ _BAND = 2
 _EVEN = 4.0
 _THIN, _BETWEEN = 7, 10
 _LEAST = 60
+_GUIDED = (4, 4e-4)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +76,7 @@ def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
     crowns = cv2.dilate((green > _GREENERY).astype(np.uint8), _disc(_BAND)) & (_distance(found) < _INTO_TREES)
     between = cv2.morphologyEx(found, cv2.MORPH_CLOSE, _disc(_BETWEEN)) & (p > _HOLE)
     band = (cv2.dilate(found, _disc(_BAND)) | crowns | between).astype(np.float32)
-    soft = np.clip((_guided(x, p) - 0.15) / 0.7, 0, 1)
+    soft = np.clip((guided(x.mean(axis=2), p, *_GUIDED) - 0.15) / 0.7, 0, 1)
     return Border(inside, band, soft.astype(np.float32), old, front)
 
 
@@ -90,13 +92,13 @@ def _grown(x: Any, p: Any, green: Any, seed: Mask) -> tuple[Mask, NDArray[np.flo
         even = float(np.percentile(step[found > 0], 75))
         alike = apart < np.clip(3 * spread, *_ALIKE)
         smooth = step < np.clip(3 * even, *_STEP)
-        # A pixel beside an edge is alike but not smooth: it is reached last, and nothing grows on from it.
         # Where nothing is burnt, colour alone may carry it on against the network: burnt walls meet burnt skies unseen.
         very_alike = (p > _UNSURE) & (old.min(axis=2) < _BURNT) & (apart < np.clip(2 * spread, 0.02, 0.06))
         possible = (p > _POSSIBLE) | very_alike
         ways = (alike & smooth & possible).astype(np.uint8) | seed
         across = cv2.morphologyEx(ways, cv2.MORPH_CLOSE, _disc(_WIRE)) & (p > _POSSIBLE).astype(np.uint8)
         reached = _connected(ways | across, found) & ways
+        # A pixel beside an edge is alike but not smooth: it is reached last, and nothing grows on from it.
         reached = reached | (cv2.dilate(reached, _disc(1)) & (alike & possible).astype(np.uint8))
         holes = alike & ((p > _HOLE) | very_alike) & (green > _GREENERY) & (_distance(reached) < _INTO_TREES)
         certain = reached | holes.astype(np.uint8)
@@ -134,17 +136,6 @@ def _continued(x: Any, known: Any, even: float = 0.0) -> NDArray[np.float32]:
         share = np.clip(4 * weight, 0, 1)[..., None]
         out = share * (colour / (weight[..., None] + 1e-6)) + (1 - share) * wide
     return out.astype(np.float32)
-
-
-def _guided(x: Any, p: Any, radius: int = 4, eps: float = 4e-4) -> Any:
-    guide = x.mean(axis=2)
-
-    def mean(values: Any) -> Any:
-        return cv2.boxFilter(values, -1, (2 * radius + 1, 2 * radius + 1), borderType=cv2.BORDER_REFLECT)
-
-    m, n = mean(guide), mean(p)
-    a = (mean(guide * p) - m * n) / (mean(guide * guide) - m * m + eps)
-    return mean(a) * guide + mean(n - a * m)
 
 
 def _distance(mask: Mask) -> Any:

@@ -80,7 +80,7 @@ def _with_horizon_below(tilt: Tilt, size: tuple[int, int], visible: Field) -> Ti
     if tilt.confidence < _TRUSTED:
         tilt = replace(tilt, pitch=0.0, roll=0.0)
     rows, columns = visible.shape
-    up = np.degrees(np.arcsin(_rays(tilt, size, columns // 8, rows // 8)[..., 2]))
+    up = np.degrees(np.arcsin(_rays(tilt, size, max(1, columns // 8), max(1, rows // 8))[..., 2]))
     seen = cv2.resize(visible.astype(np.float32), up.shape[::-1], interpolation=cv2.INTER_AREA) > 0.5
     lowest = float(up[seen].min()) if seen.any() else _LOWEST
     return replace(tilt, pitch=tilt.pitch + max(0.0, _LOWEST - lowest))

@@ -42,7 +42,7 @@ class Laid:
 
     layer: Layer
     fields: Picture
-    """(rows, columns, 9): inside, band, soft, old, front."""
+    """(rows, columns, 10): inside, band, soft, old, front, and how much of the layer is allowed there."""
     shown: Picture
     """(rows, columns, 3)"""
     cell: int
@@ -62,7 +62,14 @@ def laid(plan: Plan, source: Image) -> list[Laid]:
     found: list[Laid] = []
     for layer in plan.layers:
         at = positions(plan.warp, width, height, cell)
-        planes = [layer.inside, layer.band, layer.soft, *np.moveaxis(layer.old, 2, 0), *np.moveaxis(layer.front, 2, 0)]
+        planes: list[Any] = [
+            layer.inside,
+            layer.band,
+            layer.soft,
+            *np.moveaxis(layer.old, 2, 0),
+            *np.moveaxis(layer.front, 2, 0),
+        ]
+        planes.append(layer.strength * plan.alpha)
         stacked = np.stack([placed(np.asarray(p, np.float32), at) for p in planes], axis=-1)
         shown = placed(np.asarray(layer.shown, np.float32), at, cv2.INTER_CUBIC)
         found.append(Laid(layer, stacked, shown, cell, _noise(source, stacked, cell), (width, height)))
@@ -164,13 +171,17 @@ def below(tile: Image, over: Laid, source: Image, box: Box) -> tuple[Image, Pict
     return np.where(share[..., None] > 0, clean, tile), share
 
 
-def under(front: Image, share: Picture, shown: Picture, plain: Image, strength: float) -> Image:
-    """A finished tile (h, w, 3), uint8 or uint16, with `shown` behind it; the same where the share (h, w) is 0.
+def under(front: Image, share: Picture, shown: Picture, plain: Image, allowed: Picture) -> Image:
+    """A finished tile (h, w, 3), uint8 or uint16, with `shown` behind it by share (h, w); `plain` where that is 0.
 
-    front: without the old sky. plain: the finished tile with it, which strengths below 1 leave in part.
+    front: without the old sky. plain: the finished tile with it. allowed: (h, w) 0..1, how much the result may differ.
     """
     top = np.iinfo(front.dtype).max
-    a, s = share[..., None], np.float32(strength)
-    mixed = front + a * (shown * np.float32(top) - front)
-    mixed = plain + s * (mixed - plain) if strength < 1 else mixed
-    return np.where(a > 0, np.clip(np.round(mixed), 0, top).astype(front.dtype), front)
+    a, most = share[..., None], allowed[..., None]
+    mixed = plain + most * (front + a * (shown * np.float32(top) - front) - plain)
+    return np.where(a * most > 0, np.clip(np.round(mixed), 0, top).astype(front.dtype), plain)
+
+
+def allowed_in(over: Laid, box: Box) -> Picture:
+    """How much of the layer is allowed in a box (h, w), 0..1: its strength and the plan's alpha."""
+    return Upsampler(over.cell, box, over.fields.shape[1::-1])(np.ascontiguousarray(over.fields[..., 9]))

@@ -13,7 +13,7 @@ from pipeline.merge import fuse
 from pipeline.merge.tiles import Box, Runner, boxes, run_here, sample
 from pipeline.photo import Image
 from pipeline.plan import Merge, Plan, Warp
-from pipeline.render.layers import below, laid, shown_in, under
+from pipeline.render.layers import allowed_in, below, laid, shown_in, under
 from pipeline.render.tone import toner
 from pipeline.threads import without_ipp
 
@@ -76,8 +76,7 @@ def render_edits(plan: Plan, source: Image, *, depth: int = 8, tiles: Runner | N
     height, width = source.shape[:2]
     out: Any = np.empty(source.shape, np.uint8 if depth == 8 else np.uint16)
     tone = toner(plan, source, depth=depth)
-    strength = float(plan.alpha.max())
-    over = laid(plan, source) if strength > 0 else []
+    over = laid(plan, source) if np.any(plan.alpha > 0) else []
 
     def run(box: Box) -> None:
         x0, y0, x1, y1 = box
@@ -86,7 +85,7 @@ def render_edits(plan: Plan, source: Image, *, depth: int = 8, tiles: Runner | N
         for layer in over:
             if (found := below(tile, layer, source, box)) is not None:
                 front = tone(box, found[0])
-                done = under(front, found[1], shown_in(layer, box), done, strength * layer.layer.strength)
+                done = under(front, found[1], shown_in(layer, box), done, allowed_in(layer, box))
         out[y0:y1, x0:x1] = done
 
     tiles(run, boxes(width, height))

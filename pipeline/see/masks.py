@@ -31,10 +31,18 @@ def enlarged(mask: Field, proxy: Field) -> NDArray[np.float32]:
     p: Any = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_CUBIC)
     guide: Any = cv2.cvtColor(proxy.astype(np.float32, copy=False), cv2.COLOR_RGB2GRAY)
     radius = max(1, round(2 * proxy.shape[1] / mask.shape[1]))
+    return np.clip(guided(guide, p, radius, 1e-3), 0, 1).astype(np.float32)
+
+
+def guided(guide: Field, p: Field, radius: int, eps: float) -> Any:
+    """The mask p (h, w) with its edges drawn to those of `guide` (h, w) 0..1, over squares of 2 * radius + 1 pixels.
+
+    Guided filter (He et al., 2013), not clipped.
+    """
 
     def mean(x: Any) -> Any:
         return cv2.boxFilter(x, -1, (2 * radius + 1, 2 * radius + 1), borderType=cv2.BORDER_REFLECT)
 
     m, n = mean(guide), mean(p)
-    a = (mean(guide * p) - m * n) / (mean(guide * guide) - m * m + 1e-3)
-    return np.clip(mean(a) * guide + mean(n - a * m), 0, 1).astype(np.float32)
+    a = (mean(guide * p) - m * n) / (mean(guide * guide) - m * m + eps)
+    return mean(a) * guide + mean(n - a * m)

@@ -59,3 +59,9 @@ def test_a_camera_that_looks_up_sees_deeper_blue_and_a_rolled_one_a_slanting_hor
     row = rolled.shape[0] // 3
     assert abs(blue[row, -8:].mean() - blue[row, :8].mean()) > 0.01
     assert level[:4].mean(axis=(0, 1))[2] > level[:4].mean(axis=(0, 1))[0] + 0.1
+
+
+def test_a_thumbnail_has_a_sky_too():
+    sky = clear_sky(Tilt(), (3, 2), np.ones((2, 3), np.float32), 0.7, 1)
+    assert np.isfinite(sky).all()
+    assert 0 <= sky.min() <= sky.max() <= 1

@@ -79,6 +79,15 @@ def test_strength_zero_is_the_identity_and_half_lies_between():
     np.testing.assert_allclose(half, (OLD + NEW) / 2, atol=0.01)
 
 
+def test_the_alpha_grid_holds_for_layers_cell_by_cell():
+    picture, share, _ = house()
+    plan = planned(picture, share)
+    alpha = np.repeat(np.array([[0, 0, 1, 1]], np.float32), 3, axis=0)
+    after, whole = (render_edits(p, picture) for p in (replace(plan, alpha=alpha), plan))
+    assert np.array_equal(after[:, :500], picture[:, :500])
+    assert np.array_equal(after[:, 900:], whole[:, 900:])
+
+
 def test_threads_and_order_of_tiles_do_not_matter():
     picture, share, _ = house()
     plan = planned(picture, share)
