@@ -16,7 +16,7 @@ from itertools import count
 from pathlib import Path, PurePosixPath
 
 from pipeline.codes import Code, SettingsError
-from pipeline.deliver.profiles import EXTENSIONS, web_name
+from pipeline.deliver.profiles import EXTENSIONS, UNALTERED, web_name
 from pipeline.photo import Result, Shot
 from pipeline.read.shots import Found
 from pipeline.recipe import Recipe
@@ -26,13 +26,18 @@ _FOLDERS = frozenset({"delivered", "web", "plans"})
 
 
 def planned(task: Task, recipe: Recipe) -> dict[str, str]:
-    """The pictures a task will give: profile to path below DEST (POSIX), as in Result.outputs."""
+    """The pictures a task may give: profile to path below DEST (POSIX), as in Result.outputs.
+
+    "unaltered" comes only with pictures that show something else than captured.
+    """
     shot = task.shot
     full = PurePosixPath("delivered", shot.listing, f"{shot.name}.{EXTENSIONS[recipe.deliver.format]}")
     paths = {"full": str(full)}
     if recipe.deliver.web.enabled:
         name = web_name(recipe.deliver.web.name, listing=shot.listing, name=shot.name, sequence=task.sequence)
         paths["web"] = str(PurePosixPath("web", shot.listing, f"{name}.jpg"))
+    if recipe.sky.replaces:
+        paths["unaltered"] = str(PurePosixPath("delivered", shot.listing, f"{shot.name}{UNALTERED}.jpg"))
     return paths
 
 
@@ -43,21 +48,31 @@ def numbered(found: Found, recipe: Recipe, *, taken: Collection[str] = frozenset
     over; a name that does gets a suffix, as a name that two photos share: -<ending>, then -2, -3, ...
     """
     used = {(s.listing, s.name.casefold()) for s in (*found.shots, *(f.shot for f in found.failures))}
+    twins = _twins(found.shots, recipe)
     last: Counter[str] = Counter()
     tasks: list[Task] = []
     for shot in found.shots:
-        task = _clear_of(taken, Task(shot, last[shot.listing] + 1), recipe, used)
+        task = _clear_of(taken, twins, Task(shot, last[shot.listing] + 1), recipe, used)
         tasks.append(task)
         used.add((shot.listing, task.shot.name.casefold()))
         last[shot.listing] = task.sequence
     return tasks
 
 
-def _clear_of(taken: Collection[str], task: Task, recipe: Recipe, used: Collection[tuple[str, str]]) -> Task:
+def _twins(shots: Iterable[Shot], recipe: Recipe) -> set[str]:
+    """Paths below DEST, folded, that pictures without alterations may take: no photo's own picture goes there."""
+    paths = (planned(Task(shot, 1), recipe).get("unaltered") for shot in shots)
+    return {folded(path) for path in paths if path}
+
+
+def _clear_of(
+    taken: Collection[str], twins: Collection[str], task: Task, recipe: Recipe, used: Collection[tuple[str, str]]
+) -> Task:
     """The task, if it needs that with another number or name; one helps, since deliver.web.name holds either."""
 
     def held(task: Task) -> list[str]:
-        return [profile for profile, path in planned(task, recipe).items() if folded(path) in taken]
+        paths = {profile: folded(path) for profile, path in planned(task, recipe).items()}
+        return [p for p, path in paths.items() if path in taken or (p == "full" and path in twins)]
 
     shot, names = task.shot, _names(task.shot)
     while True:
@@ -85,7 +100,10 @@ def is_planned(result: Result, task: Task, recipe: Recipe) -> bool:
     """Whether a result is what this task would give: listing and name, and where delivered each picture's path."""
     if (result.listing, result.name) != (task.shot.listing, task.shot.name):
         return False
-    return result.status != "delivered" or result.outputs == planned(task, recipe)
+    due = planned(task, recipe)
+    if "unaltered" not in result.outputs:
+        due.pop("unaltered", None)
+    return result.status != "delivered" or result.outputs == due
 
 
 def with_warnings_of(result: Result, shot: Shot) -> Result:

@@ -51,6 +51,11 @@ class Code(Enum):
         "The camera was tilted further than geometry.max_pitch or max_roll allows: levelled only, or left as it was.",
     )
     CROP_EXCESS = ("edit", False, "Straightened less than asked, so that the crop stays within geometry.max_crop.")
+    SKY_LOW_CONFIDENCE = (
+        "edit",
+        False,
+        "The sky should be replaced, but it is not certain where it ends: it was left as it is.",
+    )
     # engine
     OOM = ("render", True, "The worker ran out of memory: use fewer workers or a larger machine.")
     INTERNAL = ("engine", False, "This is our fault: please report it with the log line.")

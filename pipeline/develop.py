@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from pipeline.check.judge import judge
 from pipeline.check.metrics import compare
 from pipeline.codes import Code, PhotoError
-from pipeline.deliver.outcome import Finished, deliver_picture, quarantine, record, refusal
-from pipeline.edits import balance, geometry, light, windows
+from pipeline.deliver.outcome import Finished, deliver_pictures, quarantine, record, refusal
+from pipeline.edits import balance, geometry, light, sky, windows
 from pipeline.merge.shot import aligned_merge, refined_merge
 from pipeline.merge.tiles import Runner, run_here
 from pipeline.photo import Image, Result, Shot
@@ -28,7 +28,7 @@ from pipeline.plan import Operation, Plan, alpha_shape
 from pipeline.read.decode import decode_warnings
 from pipeline.read.exposures import Opened, open_shot, read_exposures, read_proxies
 from pipeline.recipe import Recipe
-from pipeline.render.render import render_edits, render_source
+from pipeline.render.render import render_layers, render_source, render_tones
 from pipeline.render.tone import shown_after
 from pipeline.see import scene
 from pipeline.see.nets import network
@@ -61,6 +61,7 @@ class Surveyed:
     plan: Plan
     exposures: tuple[Image, ...] = ()
     """The proxies of a bracketed set, darkest first, not aligned."""
+    listing: str = ""
 
 
 def develop(shot: Shot, recipe: Recipe, destination: Path, *, sequence: int = 0, threads: int = 1) -> Result:
@@ -101,7 +102,7 @@ def survey(shot: Shot, recipe: Recipe, clock: Clock | None = None, *, threads: i
         plan = Plan(merge, alpha=np.ones(alpha_shape(width, height), np.float32), facts=facts)
         source, _ = render_source(plan, proxies, threads=threads)
     proxy = source.astype(np.float32) / np.float32(np.iinfo(source.dtype).max)
-    return Surveyed(opened, proxy, plan, tuple(proxies) if len(proxies) > 1 else ())
+    return Surveyed(opened, proxy, plan, tuple(proxies) if len(proxies) > 1 else (), shot.listing)
 
 
 def see(surveyed: Surveyed, recipe: Recipe) -> scene.Seen:
@@ -127,15 +128,20 @@ def plan(surveyed: Surveyed, recipe: Recipe, clock: Clock | None = None) -> Plan
         return replace(surveyed.plan, facts=facts | {"warnings": [*known, Code.NOT_A_PHOTO.name]})
     with clock("edit"):
         operations += balance.plan(proxy, seen, recipe.balance)
-        operations += light.plan(shown_after(operations, proxy), seen, recipe.light)
+        balanced = shown_after(operations, proxy)
+        operations += light.plan(balanced, seen, recipe.light)
         view = windows.find(surveyed.exposures, surveyed.plan.merge, seen, recipe.windows, network(recipe.see.weights))
         operations += windows.plan(shown_after(operations, proxy), view, recipe.windows)
+        lit = shown_after(operations, proxy)
+        new_sky = sky.plan(proxy, balanced, lit, seen, recipe.sky, sky.sun_side(surveyed.listing))
+        operations += new_sky.operations
         straight = geometry.plan(
             proxy.shape[1::-1], seen, recipe.geometry, _focal(surveyed), native=recipe.deliver.size == "native"
         )
         operations += straight.operations
-    warnings = [*view.warnings, *straight.warnings]
-    facts |= {"geometry": straight.facts, "warnings": [*known, *(code.name for code in warnings)]}
+    warnings = [*view.warnings, *new_sky.warnings, *straight.warnings]
+    facts |= {"geometry": straight.facts, "sky": new_sky.facts}
+    facts |= {"warnings": [*known, *(code.name for code in warnings)]}
     return replace(surveyed.plan, operations=tuple(operations), facts=facts)
 
 
@@ -157,24 +163,33 @@ def finish(
         drawn = replace(drawn, merge=refined_merge(drawn.merge, exposures))
         source, owner = render_source(drawn, exposures, tiles=tiles, threads=threads)
         del exposures
-    attempts = recipe.check.attempts if drawn.tones else ()
+    attempts = recipe.check.attempts if drawn.tones or drawn.layers else ()
 
     def attempt(number: int, strength: float) -> Finished:
         attempted = drawn.at_strength(strength)
         with clock("render"):
-            picture = render_edits(attempted, source, depth=recipe.deliver.depth, tiles=tiles)
+            captured = render_tones(attempted, source, depth=recipe.deliver.depth, tiles=tiles)
         with clock("check"):
-            figures = compare(source, picture, tones=attempted.tones, workers=threads)
+            figures = compare(source, captured, tones=attempted.tones, workers=threads)
             verdict = judge(figures, recipe.check)
-        return Finished(source, picture, owner, attempted, figures, verdict, strength, number)
+        return Finished(source, captured, owner, attempted, figures, verdict, strength, number)
 
     finished = None
     for number, strength in enumerate(attempts, start=1):
         finished = attempt(number, strength)
         if finished.verdict.passed:
-            return finished
+            with clock("render"):
+                return composed(finished, tiles)
     plain = attempt(len(attempts) + 1, 0.0)
     return plain if finished is None else replace(plain, rejected=finished)
+
+
+def composed(finished: Finished, tiles: Runner) -> Finished:
+    """A picture that passed its checks with the plan's layers laid over it, if there are any."""
+    picture, covered = render_layers(finished.plan, finished.source, finished.picture, tiles=tiles)
+    if covered is None or not covered.any():
+        return finished
+    return replace(finished, picture=picture, unaltered=finished.picture, covered=covered)
 
 
 def deliver(
@@ -194,7 +209,5 @@ def deliver(
         return quarantine(refused, shot, destination, stages=clock.stages, rejected=rejected, limits=limits)
     donor = surveyed.opened.headers[shot.reference]
     with clock("deliver"):
-        outputs = deliver_picture(
-            finished.picture, shot, donor, recipe, destination, sequence=sequence, changed=finished.changed
-        )
+        outputs = deliver_pictures(finished, shot, donor, recipe, destination, sequence=sequence)
     return record(finished, outputs, shot, recipe, destination, stages=clock.stages)

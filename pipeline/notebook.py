@@ -17,11 +17,14 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, cast
+from typing import Any
+
+import numpy as np
 
 from pipeline.codes import Code, Failure, PhotoError, SettingsError
 from pipeline.deliver.figure import figure
-from pipeline.deliver.outcome import Finished, deliver_picture, refusal
+from pipeline.deliver.outcome import Finished, deliver_pictures, refusal
+from pipeline.deliver.profiles import UNALTERED
 from pipeline.develop import Surveyed, coded, finish, plan, survey
 from pipeline.photo import FloatImage, Image, Shot
 from pipeline.plan import Plan
@@ -56,8 +59,10 @@ class Edited:
     """The edited picture."""
     plan: Plan | None = None
     """As rendered: how the exposures became one, and the operations on them."""
+    unaltered: Image | None = None
+    """`after` as captured, where it shows another sky."""
     masks: dict[str, FloatImage] = field(default_factory=dict[str, FloatImage])
-    """(H, W) float32 0..1 by name; no edit of this version has one."""
+    """(H, W) float32 0..1 by name: "altered", 1 where `after` shows something else than captured."""
     qc: dict[str, Any] = field(default_factory=dict[str, Any])
     """Figures of the comparison of `after` with `source`."""
     warnings: tuple[str, ...] = ()
@@ -65,6 +70,8 @@ class Edited:
     """Of the attempt that passed the checks; 0 for the plain merge."""
     attempts: int = 0
     failure: Failure | None = None
+    finished: Finished | None = None
+    """What `save` writes."""
 
     @property
     def name(self) -> str:
@@ -79,6 +86,8 @@ class Edited:
     def save(self, path: PathLike) -> Path:
         """Write the edited picture with its metadata, as the command line does, and return where it lies.
 
+        A picture with another sky gets its `<name>_unaltered.jpg` beside it.
+
         Parameters
         ----------
         path : a file ending in .jpg, .jpeg, .png, .tif or .tiff, which is replaced if it exists; or, without an
@@ -92,17 +101,21 @@ class Edited:
         SettingsError
             If the ending is of no format that can be written.
         """
-        if self.after is None or self.failure:
+        if self.finished is None or self.failure:
             raise _error_of(self)
         path, recipe = self._target(Path(path).expanduser())
         sources = [Path(s) for s in (*self.shot.sources, *self.shot.left_out)]
+        twin = path.with_name(f"{path.stem}{UNALTERED}.jpg")
         try:
-            if path.exists() and any(s.exists() and path.samefile(s) for s in sources):
-                raise PhotoError(Code.WRITE_FAILED, f"{path}: is a source of this photo, which is never replaced")
+            for target in [path, *([twin] if self.unaltered is not None else [])]:
+                if target.exists() and any(s.exists() and target.samefile(s) for s in sources):
+                    raise PhotoError(Code.WRITE_FAILED, f"{target}: is a source of this photo, which is never replaced")
             path.parent.mkdir(parents=True, exist_ok=True)
             with TemporaryDirectory(prefix=".sunroom-", dir=path.parent) as folder:
-                made = self._write(Path(folder), recipe)
-                made.replace(path)
+                made = self._write(self.finished, Path(folder), recipe)
+                made["full"].replace(path)
+                if "unaltered" in made:
+                    made["unaltered"].replace(twin)
         except OSError as error:
             raise PhotoError(Code.WRITE_FAILED, f"{path}: {error.strerror or error}") from None
         return path
@@ -122,12 +135,10 @@ class Edited:
         deliver = self.recipe.deliver.model_copy(update={"format": format_, "web": web})
         return self.recipe.model_copy(update={"deliver": deliver})
 
-    def _write(self, folder: Path, recipe: Recipe) -> Path:
-        shot, picture = self.shot, cast(Image, self.after)
-        donor = read_header(Path(shot.sources[shot.reference]))
-        touched = self.strength > 0 or sum(cast(Plan, self.plan).merge.used) > 1
-        made = deliver_picture(picture, shot, donor, recipe, folder, sequence=1, changed=touched)
-        return folder / made["full"].path
+    def _write(self, finished: Finished, folder: Path, recipe: Recipe) -> dict[str, Path]:
+        donor = read_header(Path(self.shot.sources[self.shot.reference]))
+        made = deliver_pictures(finished, self.shot, donor, recipe, folder, sequence=1)
+        return {profile: folder / written.path for profile, written in made.items()}
 
     def __repr__(self) -> str:
         return f"<Edited {_title(self)}: {_summary(self)}>"
@@ -210,13 +221,24 @@ def _outcome(surveyed: Surveyed, finished: Finished, shot: Shot, recipe: Recipe)
         before=_as_shot(surveyed, finished, shot),
         source=finished.source,
         after=None if refused else finished.picture,
+        unaltered=finished.unaltered,
+        masks=_masks(finished),
         plan=shown.plan,
         qc=shown.figures.to_dict(),
         warnings=shown.warnings,
         strength=0.0 if refused else finished.strength,
         attempts=shown.attempts,
         failure=failure,
+        finished=None if refused else finished,
     )
+
+
+def _masks(finished: Finished) -> dict[str, FloatImage]:
+    if finished.covered is None:
+        return {}
+    height, width = finished.picture.shape[:2]
+    whole = np.repeat(np.repeat(finished.covered, 2, axis=0), 2, axis=1)[:height, :width]
+    return {"altered": whole.astype(np.float32)}
 
 
 def _as_shot(surveyed: Surveyed, finished: Finished, shot: Shot) -> Image:

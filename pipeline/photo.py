@@ -131,6 +131,8 @@ class Result:
     scene: str = ""
     room: str = ""
     warnings: tuple[str, ...] = ()
+    altered: tuple[str, ...] = ()
+    """What is shown otherwise than captured ("sky"); outputs["unaltered"] is the picture without that."""
     attempts: int = 0
     strength: float = 0.0
     qc: dict[str, Any] = field(default_factory=dict)
@@ -170,5 +172,5 @@ class Result:
     def from_dict(cls, values: dict[str, Any]) -> Result:
         """The inverse of to_dict; unknown keys are ignored."""
         known: dict[str, Any] = {f.name: values[f.name] for f in fields(cls) if f.name in values}
-        known.update({k: tuple(known[k]) for k in ("sources", "warnings") if k in known})
+        known.update({k: tuple(known[k]) for k in ("sources", "warnings", "altered") if k in known})
         return cls(**known)

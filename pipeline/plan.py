@@ -57,7 +57,7 @@ class Layer:
     All fields are float16 over the frame of the reference exposure, sampled bilinearly with pixel centres at +0.5, in
     the colours of the merged source. inside: (h, w) 1 where all but thin things is replaced. band: (h, w) 1 where a
     pixel's colour between `old` and `front`, (h, w, 3), tells its share; soft: (h, w) the share where it cannot tell.
-    shown: (h, w, 3) what is shown instead, sRGB-encoded 0..1. strength: times the matte.
+    shown: (h, w, 3) what is shown instead, sRGB-encoded 0..1. strength: times the matte. origin: "rendered" or "photo".
     """
 
     label: str
@@ -68,6 +68,7 @@ class Layer:
     front: NDArray[np.float16]
     shown: NDArray[np.float16]
     strength: float = 1.0
+    origin: str = "rendered"
 
 
 Operation = Tone | Warp | Layer

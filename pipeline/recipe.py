@@ -109,9 +109,20 @@ class Windows(Panel):
 
 
 class Sky(Panel):
-    """Replacement of dull skies."""
+    """Another sky in the place of a dull one. Pictures that got one say so, and come with `<name>_unaltered.jpg`."""
 
-    strength: NotBuilt = 0.0
+    strength: Strength = 1.0
+    replace: Literal["never", "when_dull", "always"] = Field(
+        default="never", description="which skies give way; those at dusk and night never do"
+    )
+    confidence: float = Field(
+        default=0.6, ge=0, le=1, description="below this confidence in the sky's mask the sky stays"
+    )
+
+    @property
+    def replaces(self) -> bool:
+        """Whether any sky may be replaced."""
+        return self.strength > 0 and self.replace != "never"
 
 
 class Look(Panel):

@@ -55,6 +55,8 @@ class Card:
     more: Sequence[tuple[str, str]]
     pixels: Sequence[tuple[str, float]]
     """Where the pixels come from: name and share 0..1, without captured ones."""
+    unaltered: str
+    """URL of the picture without what was altered; empty where nothing was."""
     straightened: str
     """What was done to the geometry, in words; empty for nothing."""
     stages: Sequence[tuple[str, float, float]]
@@ -145,6 +147,7 @@ def _card(
         before=before,
         after=after,
         full="../" + quote(output) if output else "",
+        unaltered="../" + quote(photo["outputs"]["unaltered"]) if photo["altered"] else "",
         ratio=shot.width / shot.height if shot and shot.height else 1.5,
         figures=[(_JUDGED[n], text) for n, text in figures.items() if n in _JUDGED],
         more=[(n.replace("_", " "), text) for n, text in figures.items() if n not in _JUDGED],

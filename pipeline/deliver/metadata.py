@@ -60,15 +60,15 @@ class Tags:
     dropped: tuple[str, ...] = ()
 
 
-def prepare(metadata: Metadata, *, width: int, height: int, merged: bool, container: str = "jpeg") -> Tags:
+def prepare(metadata: Metadata, *, width: int, height: int, source_type: str, container: str = "jpeg") -> Tags:
     """The declared changes made, for a picture of this size in pixels.
 
-    merged: fused of several exposures. container: jpeg, png or tiff; a JPEG holds at most 64 kB of EXIF, and longer XMP
+    source_type: IPTC's (xmp.py). container: jpeg, png or tiff; a JPEG holds at most 64 kB of EXIF, and longer XMP
     in two parts.
     """
     exif = patched(metadata.exif, width=width, height=height)
     lost = container == "jpeg" and len(exif) > LIMIT
-    change = xmp.Change(xmp.MERGED if merged else xmp.EDITED, width, height, metadata.sidecar)
+    change = xmp.Change(source_type, width, height, metadata.sidecar)
     packets = _packets(metadata, change, container)
     if packets is None:  # broken; what was done to the picture must still be said
         packets, lost = (xmp.fresh(change), b""), True

@@ -1,6 +1,7 @@
 """What is left of a photo on disk: its pictures, its plan with provenance, its record; or its quarantine.
 
 DEST/delivered/<listing>/<name>.jpg, DEST/web/...        profiles.py
+DEST/delivered/<listing>/<name>_unaltered.jpg             of a picture that shows something else, what was captured
 DEST/plans/<shot id>.plan and <shot id>.json              plan + provenance, and the result (the done-record)
 DEST/quarantine/<listing>/<name>/                         failure.json, best attempt, worst crop
 """
@@ -23,9 +24,9 @@ from numpy.typing import NDArray
 from pipeline.check.judge import Verdict, worst_crop
 from pipeline.check.metrics import Figures
 from pipeline.codes import Code, Failure, PhotoError
-from pipeline.deliver import provenance
+from pipeline.deliver import provenance, xmp
 from pipeline.deliver.encode import copy_untouched, encode_jpeg, to_depth, write_atomic
-from pipeline.deliver.profiles import Delivered, deliver
+from pipeline.deliver.profiles import Delivered, deliver, write_unaltered
 from pipeline.photo import Header, Image, Result, Shot
 from pipeline.plan import Plan
 from pipeline.read.color import is_srgb
@@ -41,6 +42,8 @@ class Finished:
 
     source: the plain merge (after Warp). owner: exposure of largest weight at reduced size, None for a single exposure.
     plan: as rendered. rejected: the gentlest edited attempt where none passed (then picture is the plain merge).
+    unaltered: the picture without its layers, and covered, (ceil(H / 2), ceil(W / 2)) uint8, 1 where they show; both
+    None where nothing was replaced.
     """
 
     source: Image
@@ -52,6 +55,13 @@ class Finished:
     strength: float
     attempts: int
     rejected: Finished | None = None
+    unaltered: Image | None = None
+    covered: NDArray[np.uint8] | None = None
+
+    @property
+    def altered(self) -> tuple[str, ...]:
+        """What the picture shows otherwise than captured."""
+        return () if self.covered is None else tuple(dict.fromkeys(layer.label for layer in self.plan.layers))
 
     @property
     def changed(self) -> bool:
@@ -75,42 +85,54 @@ def refusal(finished: Finished, shot: Shot, recipe: Recipe) -> PhotoError | None
     return PhotoError(Code.RETRIES_EXHAUSTED, f"{shot.sources[shot.reference]}: {reasons}")
 
 
-def deliver_picture(
-    picture: Image, shot: Shot, donor: Header, recipe: Recipe, destination: Path, *, sequence: int, changed: bool
+def deliver_pictures(
+    finished: Finished, shot: Shot, donor: Header, recipe: Recipe, destination: Path, *, sequence: int
 ) -> dict[str, Delivered]:
-    """Write every profile of a picture; a JPEG that nothing changed is copied byte for byte.
+    """Write every profile of a picture, and what was captured beside what was altered.
 
-    Parameters
-    ----------
-    donor : header of the file that gives the metadata
-    changed : whether the picture differs from its one source
+    A JPEG that nothing changed is copied byte for byte. donor: header of the file that gives the metadata.
     """
     without_ipp()
     metadata = read_metadata(donor.path, donor.format)
+    captured = xmp.MERGED if len(shot.sources) > 1 else xmp.EDITED
+    place: Any = {"listing": shot.listing, "name": shot.name, "destination": destination}
     outputs = deliver(
-        picture,
+        finished.picture,
         metadata,
         recipe.deliver,
-        merged=len(shot.sources) > 1,
-        listing=shot.listing,
-        name=shot.name,
+        source_type=_composite(finished.plan) if finished.altered else captured,
         sequence=sequence,
-        destination=destination,
+        **place,
     )
-    if not changed and recipe.deliver.format == "jpeg" and _is_plain_jpeg(donor, metadata.icc):
+    if finished.unaltered is not None:
+        twin = write_unaltered(finished.unaltered, metadata, recipe.deliver, source_type=captured, **place)
+        outputs["unaltered"] = twin
+    if not finished.changed and recipe.deliver.format == "jpeg" and _is_plain_jpeg(donor, metadata.icc):
         full = outputs["full"]
         size = copy_untouched(Path(donor.path), destination / full.path)
         outputs["full"] = replace(full, bytes=size, quality=None, warnings=(), dropped=())
     return outputs
 
 
-def provenance_plane(owner: NDArray[np.uint8] | None, width: int, height: int, *, adjusted: bool) -> provenance.Plane:
-    """Half-size plane of a picture whose exposures' owners are known at a reduced size (None: one exposure)."""
+def _composite(plan: Plan) -> str:
+    captured = all(layer.origin == "photo" for layer in plan.layers)
+    return xmp.COMPOSITE_CAPTURE if captured else xmp.COMPOSITE_SYNTHETIC
+
+
+def provenance_plane(finished: Finished) -> provenance.Plane:
+    """Half-size plane of a finished picture: its exposures' owners, and what was done to each pixel."""
+    height, width = finished.picture.shape[:2]
     half = (-(-width // 2), -(-height // 2))
-    flags = provenance.ADJUSTED if adjusted else 0
-    if owner is None:
-        return provenance.new_plane(half[1], half[0], flags=flags)
-    return cv2.resize(owner, half, interpolation=cv2.INTER_NEAREST) | np.uint8(flags)
+    flags = provenance.ADJUSTED if finished.strength > 0 else 0
+    if finished.owner is None:
+        plane = provenance.new_plane(half[1], half[0], flags=flags)
+    else:
+        plane = cv2.resize(finished.owner, half, interpolation=cv2.INTER_NEAREST) | np.uint8(flags)
+    if finished.covered is not None:
+        rendered = any(layer.origin == "rendered" for layer in finished.plan.layers)
+        pasted = provenance.COMPOSITED | (provenance.GENERATED if rendered else 0)
+        plane = plane | finished.covered * np.uint8(pasted)
+    return plane
 
 
 def record(
@@ -123,8 +145,7 @@ def record(
     stages: Mapping[str, float],
 ) -> Result:
     """Save plan, provenance and result beside the pictures that `outputs` name; the result."""
-    height, width = finished.picture.shape[:2]
-    plane = provenance_plane(finished.owner, width, height, adjusted=finished.strength > 0)
+    plane = provenance_plane(finished)
     result = Result(
         shot.id,
         shot.listing,
@@ -135,6 +156,7 @@ def record(
         room=finished.plan.facts["seen"]["room"],
         geometry=finished.plan.facts.get("geometry", {}),
         warnings=tuple(dict.fromkeys([*finished.warnings, *(w for o in outputs.values() for w in o.warnings)])),
+        altered=finished.altered,
         attempts=finished.attempts,
         strength=finished.strength,
         qc=finished.figures.to_dict(),

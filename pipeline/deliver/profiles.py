@@ -19,12 +19,14 @@ from pipeline.codes import Code, PhotoError, SettingsError
 from pipeline.deliver.encode import encode_jpeg, encode_png, to_depth, write_atomic
 from pipeline.deliver.lean import diets
 from pipeline.deliver.metadata import into_jpeg, into_png, into_tiff, prepare
-from pipeline.deliver.xmp import EDITED, MERGED, Change
+from pipeline.deliver.xmp import Change
 from pipeline.photo import Image
 from pipeline.read.metadata.embedded import Metadata
 from pipeline.recipe import Deliver, Web
 
 EXTENSIONS = {"jpeg": "jpg", "png": "png", "tiff": "tif"}
+UNALTERED = "_unaltered"
+"""Added to the name of a picture's twin that shows only what was captured."""
 _SHARPEN_SIGMA = 0.7
 """Pixels: about the blur that a reduction leaves."""
 
@@ -50,7 +52,7 @@ def deliver(
     metadata: Metadata,
     settings: Deliver,
     *,
-    merged: bool,
+    source_type: str,
     listing: str,
     name: str,
     sequence: int,
@@ -63,7 +65,7 @@ def deliver(
     image : (H, W, 3) uint8 or uint16, sRGB-encoded, upright: the one render
     metadata : of the source, or of a bracket's middle exposure
     settings : the recipe's deliver panel
-    merged : whether the picture was fused of several exposures
+    source_type : IPTC's digital source type, a URI (xmp.py)
     listing, name : sub-folder and stem of the files
     sequence : number of the photo in its listing, for the web name
     destination : the job's DEST
@@ -82,15 +84,25 @@ def deliver(
     made: dict[str, Delivered] = {}
     for profile, stem in stems.items():
         write = write_full if profile == "full" else write_web
-        written = write(stem, image, metadata, settings, merged=merged)
+        written = write(stem, image, metadata, settings, source_type=source_type)
         made[profile] = replace(written, path=Path(written.path).relative_to(destination).as_posix())
     return made
 
 
-def write_full(stem: Path, image: Image, metadata: Metadata, settings: Deliver, *, merged: bool) -> Delivered:
+def write_unaltered(
+    image: Image, metadata: Metadata, settings: Deliver, *, source_type: str, listing: str, name: str, destination: Path
+) -> Delivered:
+    """A JPEG of what was captured, to lie beside the full picture that shows something else."""
+    stem = _stem(destination / "delivered", listing, name + UNALTERED)
+    plain = settings.model_copy(update={"format": "jpeg"})
+    written = write_full(stem, image, metadata, plain, source_type=source_type)
+    return replace(written, path=Path(written.path).relative_to(destination).as_posix())
+
+
+def write_full(stem: Path, image: Image, metadata: Metadata, settings: Deliver, *, source_type: str) -> Delivered:
     """The picture at its own size, in the format asked for; `stem` is the path without extension."""
     height, width = image.shape[:2]
-    tags = prepare(metadata, width=width, height=height, merged=merged, container=settings.format)
+    tags = prepare(metadata, width=width, height=height, source_type=source_type, container=settings.format)
     path = stem.with_name(f"{stem.name}.{EXTENSIONS[settings.format]}")
     quality = None
     if settings.format == "jpeg":
@@ -105,19 +117,19 @@ def write_full(stem: Path, image: Image, metadata: Metadata, settings: Deliver, 
     return Delivered(path.as_posix(), len(data), width, height, quality, tags.warnings, tags.dropped)
 
 
-def write_web(stem: Path, image: Image, metadata: Metadata, settings: Deliver, *, merged: bool) -> Delivered:
+def write_web(stem: Path, image: Image, metadata: Metadata, settings: Deliver, *, source_type: str) -> Delivered:
     """The smaller JPEG; a byte cap counts the metadata too, and those give way where no quality meets it."""
     web = settings.web
     small = sharpened(resized(image, web), web.sharpen if web.long_side < max(image.shape[:2]) else 0.0)
     height, width = small.shape[:2]
-    tags = prepare(metadata, width=width, height=height, merged=merged)
+    tags = prepare(metadata, width=width, height=height, source_type=source_type)
 
     def encode(quality: int) -> bytes:
         return encode_jpeg(small, quality=quality, subsampling=settings.subsampling, optimize=True)
 
     top, floor, cap = web.quality, min(web.quality_floor, web.quality), web.max_bytes or 1 << 62
     first = encode(top)
-    change = Change(MERGED if merged else EDITED, width, height, metadata.sidecar)
+    change = Change(source_type, width, height, metadata.sidecar)
     whole, *leaner = diets(metadata, tags, change, first)
     diet, (quality, jpeg) = whole, _search(encode, top, floor, cap - whole.bytes, first=first)
     while leaner and len(jpeg) + diet.bytes > cap:

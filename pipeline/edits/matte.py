@@ -34,6 +34,8 @@ _EVEN = 4.0
 _THIN, _BETWEEN = 7, 10
 _LEAST = 60
 _GUIDED = (4, 4e-4)
+_BEYOND, _FAR = 7, 12
+"""Pixels outside of the sky by which it must have ended; pixels that lie far from any sky of the network."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +43,9 @@ class Border:
     """Fields (h, w) or (h, w, 3), float32 0..1, over the whole frame.
 
     inside: 1 where all is sky but for thin things before it. band: 1 where colours decide. soft: the share of sky where
-    colours cannot tell. old, front: colour of the sky and of what stands before it, continued everywhere.
+    colours cannot tell. old, front: colour of the sky and of what stands before it, continued everywhere. open: share of
+    the sky's outline beyond which the picture goes on as before, as nothing shows there that the sky ends. strayed:
+    share of it far from all that the network holds for sky.
     """
 
     inside: NDArray[np.float32]
@@ -49,6 +53,8 @@ class Border:
     soft: NDArray[np.float32]
     old: NDArray[np.float32]
     front: NDArray[np.float32]
+    open: float
+    strayed: float
 
 
 def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
@@ -77,7 +83,10 @@ def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
     between = cv2.morphologyEx(found, cv2.MORPH_CLOSE, _disc(_BETWEEN)) & (p > _HOLE)
     band = (cv2.dilate(found, _disc(_BAND)) | crowns | between).astype(np.float32)
     soft = np.clip((guided(x.mean(axis=2), p, *_GUIDED) - 0.15) / 0.7, 0, 1)
-    return Border(inside, band, soft.astype(np.float32), old, front)
+    beyond = (_distance(found) > 2) & (_distance(found) < _BEYOND)
+    open_ = float(np.mean(apart[beyond] < _ALIKE[0])) if beyond.any() else 0.0
+    strayed = float(np.mean(_distance((p > 0.5).astype(np.uint8))[found > 0] > _FAR))
+    return Border(inside, band, soft.astype(np.float32), old, front, open_, strayed)
 
 
 def _grown(x: Any, p: Any, green: Any, seed: Mask) -> tuple[Mask, NDArray[np.float32]]:

@@ -1,23 +1,29 @@
-"""A clear sky in the place of another, as the photo's own camera would see it.
+"""A clear sky in the place of a dull one, as the photo's own camera would see it.
 
-It is our own rendering (clear_sky.py) for the photo's focal length and tilt, so that it pales towards the true horizon.
-The recipe's sky panel does not use it yet: telling dull skies from good ones, and disclosure, come first.
+It is our own rendering (clear_sky.py) for the photo's focal length and tilt, so that it pales towards the true horizon;
+or a photo of the user's (own_skies.py). Where the old sky is not known to end, it stays. A photo with another sky says
+so: develop.py keeps the picture without it, and deliver/ names it in file, metadata and record.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+import hashlib
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.codes import Code
 from pipeline.edits.clear_sky import radiance
-from pipeline.edits.matte import Border
+from pipeline.edits.matte import Border, border_of
 from pipeline.plan import Layer
 from pipeline.read.color import from_linear, to_linear
+from pipeline.recipe import Sky
 from pipeline.see.lines import Tilt, camera
+from pipeline.see.scene import Seen
+from pipeline.see.sky import dullness
 
 Field = NDArray[np.floating[Any]]
 _SUN_UP, _SUN_ASIDE = 42.0, 125.0
@@ -27,6 +33,57 @@ _TRUSTED, _LOWEST = 0.5, 1.0
 """Confidence in a tilt from which it counts; degrees above the horizon of the lowest sky that is seen."""
 _COLUMNS, _SHOWN_COLUMNS = 24, 96
 _VIVID = 1.15
+_WORTH = 0.01
+"""Share of the frame below which a sky is left as it is."""
+_OPEN, _STRAYED = 0.15, 0.05
+"""Limits of what the border says against itself (matte.py)."""
+_DIM, _LIT = (0.2, 0.66), (0.6, 0.74)
+"""Median luma of all but the sky, and that of a sky which goes with it, in poor light and in full light."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewSky:
+    """A Layer or none, what was found and done in JSON values, and warning codes."""
+
+    operations: tuple[Layer, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict[str, Any])
+    warnings: tuple[Code, ...] = ()
+
+
+def plan(proxy: Field, balanced: Field, lit: Field, seen: Seen, panel: Sky, side: int) -> NewSky:
+    """Another sky, if the panel asks for one here and the old one is known for certain; at dusk and night never.
+
+    Parameters
+    ----------
+    proxy, balanced, lit : (h, w, 3) float32 0..1, sRGB-encoded
+        The merged picture as shot, after its white balance, and after all tones.
+    side : -1 or 1, from which side the sun shines
+    """
+    if not panel.replaces or seen.place != "exterior" or seen.sky_fraction < _WORTH:
+        return NewSky()
+    dull = dullness(proxy, balanced, seen)
+    facts: dict[str, Any] = {"dull": round(dull, 3)}
+    if max(seen.dusk, seen.night) >= 0.5 or (panel.replace == "when_dull" and dull < 0.5):
+        return NewSky(facts=facts)
+    border = border_of(proxy, seen.sky, seen.vegetation)
+    if border is None or seen.sky_trust < panel.confidence or border.open > _OPEN or border.strayed > _STRAYED:
+        return NewSky(facts=facts, warnings=(Code.SKY_LOW_CONFIDENCE,))
+    size = (proxy.shape[1], proxy.shape[0])
+    shown = clear_sky(seen.tilt, size, border.inside, _brightness(lit, seen), side)
+    facts |= {"replaced": "rendered"}
+    return NewSky((layer_of(border, shown, strength=panel.strength),), facts)
+
+
+def sun_side(listing: str) -> int:
+    """From which side the sun shines, -1 or 1: the same for all photos of a listing."""
+    return 1 if hashlib.sha256(listing.encode()).digest()[0] & 1 else -1
+
+
+def _brightness(lit: Field, seen: Seen) -> float:
+    """Median luma of the new sky: brighter over a brighter scene."""
+    luma = lit @ np.array([0.2126, 0.7152, 0.0722], np.float32)
+    ground = luma[cv2.resize(seen.sky, luma.shape[::-1]) < 0.1]
+    return float(np.interp(np.median(ground) if ground.size else 0.4, *zip(_DIM, _LIT, strict=True)))
 
 
 def layer_of(border: Border, shown: Field, *, strength: float = 1.0) -> Layer:

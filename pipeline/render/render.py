@@ -71,25 +71,65 @@ def render_source(
 
 def render_edits(plan: Plan, source: Image, *, depth: int = 8, tiles: Runner | None = None, threads: int = 1) -> Image:
     """The plan's operations on the merged source (h, w, 3): the picture to deliver, uint8 or uint16 by `depth`."""
+    plain = render_tones(plan, source, depth=depth, tiles=tiles, threads=threads)
+    return render_layers(plan, source, plain, tiles=tiles, threads=threads)[0]
+
+
+def render_tones(plan: Plan, source: Image, *, depth: int = 8, tiles: Runner | None = None, threads: int = 1) -> Image:
+    """The plan's tones alone on the merged source (h, w, 3): what was captured, uint8 or uint16 by `depth`."""
     without_ipp()
     tiles = tiles or run_here(threads)
     height, width = source.shape[:2]
     out: Any = np.empty(source.shape, np.uint8 if depth == 8 else np.uint16)
     tone = toner(plan, source, depth=depth)
-    over = laid(plan, source) if np.any(plan.alpha > 0) else []
 
     def run(box: Box) -> None:
         x0, y0, x1, y1 = box
-        tile = source[y0:y1, x0:x1]
-        done = tone(box, tile)
-        for layer in over:
-            if (found := below(tile, layer, source, box)) is not None:
-                front = tone(box, found[0])
-                done = under(front, found[1], shown_in(layer, box), done, allowed_in(layer, box))
-        out[y0:y1, x0:x1] = done
+        out[y0:y1, x0:x1] = tone(box, source[y0:y1, x0:x1])
 
     tiles(run, boxes(width, height))
     return out
+
+
+def render_layers(
+    plan: Plan, source: Image, plain: Image, *, tiles: Runner | None = None, threads: int = 1
+) -> tuple[Image, NDArray[np.uint8] | None]:
+    """The plan's layers over what render_tones made of the source.
+
+    Returns
+    -------
+    picture : (h, w, 3), dtype as plain
+        `plain` itself where there is nothing to lay.
+    covered : (ceil(h / 2), ceil(w / 2)) uint8 or None
+        1 where any of the four pixels shows some of a layer.
+    """
+    without_ipp()
+    if not plan.layers or not np.any(plan.alpha > 0):
+        return plain, None
+    tiles = tiles or run_here(threads)
+    height, width = source.shape[:2]
+    out: Any = plain.copy()
+    covered = np.zeros((-(-height // 2), -(-width // 2)), np.uint8)
+    tone = toner(plan, source, depth=8 if plain.dtype == np.uint8 else 16)
+    over = laid(plan, source)
+
+    def run(box: Box) -> None:
+        x0, y0, x1, y1 = box
+        tile, done = source[y0:y1, x0:x1], plain[y0:y1, x0:x1]
+        any_here = np.zeros(tile.shape[:2], bool)
+        for layer in over:
+            if (found := below(tile, layer, source, box)) is not None:
+                allowed = allowed_in(layer, box)
+                done = under(tone(box, found[0]), found[1], shown_in(layer, box), done, allowed)
+                any_here |= found[1] * allowed > 0
+        if any_here.any():
+            out[y0:y1, x0:x1] = done
+            even = np.pad(any_here, ((0, (y1 - y0) % 2), (0, (x1 - x0) % 2)))
+            halves = even[::2, ::2] | even[1::2, ::2] | even[::2, 1::2] | even[1::2, 1::2]
+            covered[y0 // 2 : -(-y1 // 2), x0 // 2 : -(-x1 // 2)] = halves
+
+    tiles(run, boxes(width, height))
+    return out, covered
 
 
 def pixel_transform(merge: Merge, warp: Warp | None, index: int, long: int) -> Matrix:

@@ -14,6 +14,7 @@ from jobs.ledger import Ledger
 from jobs.outputs import check_unique, numbered, planned, remove_stale
 from pipeline.codes import Code, SettingsError
 from pipeline.deliver.profiles import deliver
+from pipeline.deliver.xmp import EDITED
 from pipeline.read.metadata.embedded import Metadata
 from pipeline.recipe import Recipe
 from pipeline.stream import Task, lost
@@ -143,7 +144,7 @@ def test_the_planned_paths_are_those_that_are_written(tmp_path: Path) -> None:
             picture,
             Metadata(),
             WEB.deliver,
-            merged=False,
+            source_type=EDITED,
             listing=listing,
             name=name,
             sequence=7,

@@ -21,6 +21,7 @@ from pipeline.deliver.encode import encode_jpeg, encode_png
 from pipeline.deliver.exif import patched
 from pipeline.deliver.icc import SRGB
 from pipeline.deliver.metadata import Tags, into_jpeg, into_png, into_tiff, prepare
+from pipeline.deliver.xmp import EDITED, MERGED
 from pipeline.read.metadata.containers import ICC_HEAD, Segment, jpeg_segments
 from pipeline.read.metadata.embedded import Metadata, read_metadata
 from pipeline.read.metadata.header import read_header
@@ -85,9 +86,9 @@ def differences(before: Tagged, after: Tagged, declared: tuple[str, ...]) -> Tag
     return {k: v for k, v in changed.items() if not any(fnmatch.fnmatchcase(k, pattern) for pattern in passed)}
 
 
-def written(source: Path, target: Path, *, container: str = "jpeg", merged: bool = False) -> Tags:
+def written(source: Path, target: Path, *, container: str = "jpeg", source_type: str = EDITED) -> Tags:
     metadata = read_metadata(source, read_header(source).format)
-    tags = prepare(metadata, width=WIDTH, height=HEIGHT, merged=merged, container=container)
+    tags = prepare(metadata, width=WIDTH, height=HEIGHT, source_type=source_type, container=container)
     if container == "jpeg":
         target.write_bytes(into_jpeg(JPEG, metadata, tags))
     elif container == "png":
@@ -189,15 +190,23 @@ def test_exif_says_the_delivered_size_and_orientation_and_has_no_old_thumbnail(t
 
 
 @needs_exiftool
-@pytest.mark.parametrize(("merged", "expected"), [(True, "computationalCapture"), (False, "algorithmicallyEnhanced")])
+@pytest.mark.parametrize(
+    ("source_type", "expected"),
+    [
+        (MERGED, "computationalCapture"),
+        (EDITED, "algorithmicallyEnhanced"),
+        (xmp.COMPOSITE_CAPTURE, "compositeCapture"),
+        (xmp.COMPOSITE_SYNTHETIC, "compositeSynthetic"),
+    ],
+)
 @pytest.mark.parametrize("container", ["jpeg", "png", "tiff"])
 def test_source_type_says_what_was_done_once(
-    tagged: Path, tmp_path: Path, container: str, merged: bool, expected: str
+    tagged: Path, tmp_path: Path, container: str, source_type: str, expected: str
 ) -> None:
     plain, target, bare = tmp_path / "plain.jpg", tmp_path / f"out.{container}", tmp_path / f"bare.{container}"
     plain.write_bytes(JPEG)
-    written(tagged, target, container=container, merged=merged)
-    written(plain, bare, container=container, merged=merged)
+    written(tagged, target, container=container, source_type=source_type)
+    written(plain, bare, container=container, source_type=source_type)
     for tags in exiftool(target, bare):
         uri = f"http://cv.iptc.org/newscodes/digitalsourcetype/{expected}"
         assert tags["XMP-iptcExt:DigitalSourceType"] == [uri]
@@ -210,7 +219,7 @@ def test_sidecar_overrides_title_rating_and_copyright(tagged: Path, tmp_path: Pa
     sidecar = Sidecar("Loft & <garden>", 5, "(c) Agency")
     metadata = Metadata("jpeg", metadata.segments, exif=metadata.exif, xmp=metadata.xmp, sidecar=sidecar)
     target = tmp_path / "out.jpg"
-    target.write_bytes(into_jpeg(JPEG, metadata, prepare(metadata, width=WIDTH, height=HEIGHT, merged=False)))
+    target.write_bytes(into_jpeg(JPEG, metadata, prepare(metadata, width=WIDTH, height=HEIGHT, source_type=EDITED)))
     (tags,) = exiftool(target)
     assert tags["XMP-dc:Title"] == ["Loft & <garden>"]
     assert tags["XMP-xmp:Rating"] == [5]
@@ -248,7 +257,7 @@ def test_xmp_too_long_for_a_segment_becomes_extended_xmp(data: Path, tmp_path: P
 def test_segments_that_do_not_change_are_byte_identical_and_in_order(data: Path) -> None:
     source = data / "brackets/library_hall/00.jpg"
     metadata = read_metadata(source, "jpeg")
-    tags = prepare(metadata, width=WIDTH, height=HEIGHT, merged=True)
+    tags = prepare(metadata, width=WIDTH, height=HEIGHT, source_type=MERGED)
     with (data / "brackets/library_hall/00.jpg").open("rb") as file:
         before = jpeg_segments(file)[0]
     after = read_back(into_jpeg(JPEG, metadata, tags)).segments
@@ -270,17 +279,17 @@ def test_multi_segment_profiles_are_kept_if_they_are_srgb_and_replaced_if_not(da
     pieces = [long[i : i + 60_000] for i in range(0, len(long), 60_000)]
     segments = tuple(Segment(0xE2, ICC_HEAD + bytes((i + 1, len(pieces))) + p) for i, p in enumerate(pieces))
     metadata = Metadata("jpeg", segments, icc=long)
-    back = read_back(into_jpeg(JPEG, metadata, prepare(metadata, width=1, height=1, merged=False)))
+    back = read_back(into_jpeg(JPEG, metadata, prepare(metadata, width=1, height=1, source_type=EDITED)))
     assert [s for s in back.segments if s.kind == "icc"] == list(segments)
     for name in ("cmyk_photo_icc.jpg", "icc_empty.jpg", "icc_corrupted_srgb.jpg"):
         metadata = read_metadata(data / "ingest" / name, "jpeg")
-        back = read_back(into_jpeg(JPEG, metadata, prepare(metadata, width=1, height=1, merged=False)))
+        back = read_back(into_jpeg(JPEG, metadata, prepare(metadata, width=1, height=1, source_type=EDITED)))
         assert back.icc == SRGB, name
 
 
 def test_an_untagged_jpeg_stays_untagged_and_other_sources_get_srgb() -> None:
     for format, expected in (("jpeg", b""), ("raw", SRGB), ("tiff", SRGB), ("png", SRGB), ("webp", SRGB)):
-        assert prepare(Metadata(format), width=1, height=1, merged=False).icc == expected
+        assert prepare(Metadata(format), width=1, height=1, source_type=EDITED).icc == expected
 
 
 def test_gain_map_and_second_picture_are_dropped_and_declared(data: Path, tmp_path: Path) -> None:
@@ -297,15 +306,15 @@ def test_gain_map_and_second_picture_are_dropped_and_declared(data: Path, tmp_pa
 @pytest.mark.parametrize("packet", [b"not xmp at all", b"<x:xmpmeta>\xff\xfe", "<a></a>".encode("utf-16")])
 def test_broken_xmp_is_left_behind_with_a_warning_but_the_disclosure_is_there(packet: bytes) -> None:
     metadata = Metadata("jpeg", (Segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + packet),), xmp=packet)
-    tags = prepare(metadata, width=1, height=1, merged=False)
+    tags = prepare(metadata, width=1, height=1, source_type=EDITED)
     assert tags.warnings == ("METADATA_LOST",)
     assert b"algorithmicallyEnhanced" in read_back(into_jpeg(JPEG, metadata, tags)).xmp
 
 
 def test_exif_too_long_for_jpeg_is_lost_with_a_warning_and_kept_in_png() -> None:
     metadata = Metadata("png", exif=b"II*\0\x08\0\0\0\0\0" + bytes(70_000))
-    assert prepare(metadata, width=1, height=1, merged=False).warnings == ("METADATA_LOST",)
-    assert prepare(metadata, width=1, height=1, merged=False).exif == b""
+    assert prepare(metadata, width=1, height=1, source_type=EDITED).warnings == ("METADATA_LOST",)
+    assert prepare(metadata, width=1, height=1, source_type=EDITED).exif == b""
     assert prepare(metadata, width=1, height=1, merged=False, container="png").exif == metadata.exif
 
 

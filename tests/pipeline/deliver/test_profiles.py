@@ -12,6 +12,7 @@ import tifffile
 
 from pipeline.codes import Code, PhotoError, SettingsError
 from pipeline.deliver.profiles import deliver, resized, sharpened, web_name
+from pipeline.deliver.xmp import EDITED, MERGED
 from pipeline.read.metadata.block import build_block, rational_entry, text_entry
 from pipeline.read.metadata.containers import Segment
 from pipeline.read.metadata.embedded import Metadata, read_metadata
@@ -35,7 +36,7 @@ def run(folder: Path, image: np.ndarray, metadata: Metadata | None = None, **set
         image,
         metadata or Metadata("raw"),
         Deliver.model_validate(settings),
-        merged=True,
+        source_type=MERGED,
         listing="12 High St/upper",
         name="kitchen",
         sequence=7,
@@ -214,7 +215,7 @@ def test_names_never_leave_the_destination(tmp_path: Path) -> None:
             photo(4, 4),
             Metadata(),
             Deliver(),
-            merged=False,
+            source_type=EDITED,
             listing="../..",
             name="n",
             sequence=1,
