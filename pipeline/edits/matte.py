@@ -28,7 +28,9 @@ _STEP = (0.025, 0.06)
 """Likewise the local gradient, per pixel, that ends the sky."""
 _UNSURE, _BURNT, _WIRE = 0.005, 0.96, 4
 _GREENERY, _INTO_TREES = 0.3, 20
-_APART = 0.15
+_CLOUDY = 0.08
+"""How much darker in blue than the sky around it a cloud or a rent in one may be."""
+_APART, _PURE = 0.15, (4, 0.5)
 _BAND = 2
 _EVEN = 4.0
 _THIN, _BETWEEN = 7, 10
@@ -71,7 +73,9 @@ def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
     found, old = _grown(x, p, green, seed)
     apart = np.sqrt(np.sum((x - old) ** 2, axis=2))
     thin = (cv2.morphologyEx(found, cv2.MORPH_CLOSE, _disc(_THIN)) > 0) & (found == 0) & (p > 0.5)
-    solid = (p < 0.3) & (found == 0) & (apart > _APART) & (_distance(found) < 60)
+    # What is less apart from the sky than things beside it is mixed with it.
+    pure = apart > np.maximum(_APART, _PURE[1] * cv2.dilate(apart, _disc(_PURE[0])))
+    solid = (p < 0.3) & (found == 0) & pure & (_distance(found) < 60)
     if int(solid.sum()) < _LEAST:
         solid = (p < 0.3) & (found == 0)
     front = _continued(x, solid)
@@ -80,7 +84,7 @@ def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
     front = front + np.clip(3 * weight, 0, 1) * (np.minimum(front, 0.2 * old) - front)
     inside = cv2.erode(found, _disc(_BAND)).astype(np.float32)
     crowns = cv2.dilate((green > _GREENERY).astype(np.uint8), _disc(_BAND)) & (_distance(found) < _INTO_TREES)
-    between = cv2.morphologyEx(found, cv2.MORPH_CLOSE, _disc(_BETWEEN)) & (p > _HOLE)
+    between = cv2.morphologyEx(found | crowns, cv2.MORPH_CLOSE, _disc(_BETWEEN)) & (p > _HOLE)
     band = (cv2.dilate(found, _disc(_BAND)) | crowns | between).astype(np.float32)
     soft = np.clip((guided(x.mean(axis=2), p, *_GUIDED) - 0.15) / 0.7, 0, 1)
     beyond = (_distance(found) > 2) & (_distance(found) < _BEYOND)
@@ -102,8 +106,8 @@ def _grown(x: Any, p: Any, green: Any, seed: Mask) -> tuple[Mask, NDArray[np.flo
         alike = apart < np.clip(3 * spread, *_ALIKE)
         smooth = step < np.clip(3 * even, *_STEP)
         # Where nothing is burnt, colour alone may carry it on against the network: burnt walls meet burnt skies unseen.
-        very_alike = (p > _UNSURE) & (old.min(axis=2) < _BURNT) & (apart < np.clip(2 * spread, 0.02, 0.06))
-        possible = (p > _POSSIBLE) | very_alike
+        very_alike = (p > _UNSURE) & (apart < np.clip(2 * spread, 0.02, 0.06))
+        possible = (p > _POSSIBLE) | (very_alike & (old.min(axis=2) < _BURNT))
         ways = (alike & smooth & possible).astype(np.uint8) | seed
         across = cv2.morphologyEx(ways, cv2.MORPH_CLOSE, _disc(_WIRE)) & (p > _POSSIBLE).astype(np.uint8)
         reached = _connected(ways | across, found) & ways
@@ -111,8 +115,10 @@ def _grown(x: Any, p: Any, green: Any, seed: Mask) -> tuple[Mask, NDArray[np.flo
         reached = reached | (cv2.dilate(reached, _disc(1)) & (alike & possible).astype(np.uint8))
         holes = alike & ((p > _HOLE) | very_alike) & (green > _GREENERY) & (_distance(reached) < _INTO_TREES)
         certain = reached | holes.astype(np.uint8)
-        # What was certain to the network but is another colour than all around it stands before the sky.
-        found = np.where(apart < max(0.12, 4 * spread), certain, 0).astype(np.uint8)
+        # What was certain to the network but is darker than all around it stands before the sky. Blue is the last to
+        # go: it is left in the rents of clouds.
+        darker = np.where(old[..., 2] - x[..., 2] > _CLOUDY, apart, 0)
+        found = np.where(darker < max(0.12, 4 * spread), certain, 0).astype(np.uint8)
         old = _continued(x, found > 0, _EVEN)
     return found, old
 

@@ -35,7 +35,7 @@ _COLUMNS, _SHOWN_COLUMNS = 24, 96
 _VIVID = 1.15
 _WORTH = 0.01
 """Share of the frame below which a sky is left as it is."""
-_OPEN, _STRAYED = 0.15, 0.05
+_OPEN, _STRAYED = 0.05, 0.05
 """Limits of what the border says against itself (matte.py)."""
 _DIM, _LIT = (0.2, 0.66), (0.6, 0.74)
 """Median luma of all but the sky, and that of a sky which goes with it, in poor light and in full light."""
