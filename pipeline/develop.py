@@ -129,12 +129,13 @@ def plan(surveyed: Surveyed, recipe: Recipe, clock: Clock | None = None) -> Plan
     with clock("edit"):
         operations += balance.plan(proxy, seen, recipe.balance)
         balanced = shown_after(operations, proxy)
-        operations += light.plan(balanced, seen, recipe.light)
+        lighting = light.plan(balanced, seen, recipe.light)
+        lit = shown_after(lighting, balanced)
         view = windows.find(surveyed.exposures, surveyed.plan.merge, seen, recipe.windows, network(recipe.see.weights))
-        operations += windows.plan(shown_after(operations, proxy), view, recipe.windows)
-        lit = shown_after(operations, proxy)
-        new_sky = sky.plan(proxy, balanced, lit, seen, recipe.sky, sky.sun_side(surveyed.listing))
-        operations += new_sky.operations
+        views = windows.plan(lit, view, recipe.windows)
+        lit = shown_after(views, lit)
+        new_sky = sky.plan(proxy, balanced, lit, seen, recipe.sky, side=sky.sun_side(surveyed.listing))
+        operations += [*lighting, *views, *new_sky.operations]
         straight = geometry.plan(
             proxy.shape[1::-1], seen, recipe.geometry, _focal(surveyed), native=recipe.deliver.size == "native"
         )

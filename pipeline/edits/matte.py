@@ -21,14 +21,14 @@ from pipeline.see.masks import guided
 Field = NDArray[np.floating[Any]]
 Mask = NDArray[np.uint8]
 _LONG_SIDE = 768
-_SURE, _POSSIBLE, _HOLE = 0.9, 0.12, 0.02
+_SURE, _LIKELY, _POSSIBLE, _HOLE = 0.9, 0.5, 0.12, 0.02
 _ALIKE = (0.045, 0.12)
 """Distance in RGB between which what is alike lies, by how even the sky is."""
 _STEP = (0.025, 0.06)
 """Likewise the local gradient, per pixel, that ends the sky."""
 _UNSURE, _BURNT, _WIRE = 0.005, 0.96, 4
 _GREENERY, _INTO_TREES = 0.3, 20
-_CLOUDY = 0.08
+_CLOUDY, _OTHER = 0.08, 0.04
 """How much darker in blue than the sky around it a cloud or a rent in one may be."""
 _APART, _PURE = 0.15, (4, 0.5)
 _BAND = 2
@@ -42,12 +42,16 @@ _BEYOND, _FAR = 7, 12
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Border:
-    """Fields (h, w) or (h, w, 3), float32 0..1, over the whole frame.
+    """Where the sky is, and what speaks against that.
 
-    inside: 1 where all is sky but for thin things before it. band: 1 where colours decide. soft: the share of sky where
-    colours cannot tell. old, front: colour of the sky and of what stands before it, continued everywhere. open: share of
-    the sky's outline beyond which the picture goes on as before, as nothing shows there that the sky ends. strayed:
-    share of it far from all that the network holds for sky.
+    Fields (h, w) or (h, w, 3), float32 0..1, over the whole frame. inside: 1 where all is sky but for thin things before
+    it. band: 1 where colours decide. soft: the share of sky where colours cannot tell. old, front: colour of the sky,
+    continued everywhere, and of what stands before it, in the band.
+
+    Doubts, 0..1. open: share of the outline beyond which the picture goes on as before, so that nothing shows where the
+    sky ends. strayed: share of the sky far from all that the network holds for it. torn: share of what the network holds
+    for sky that was left behind, although nothing dark stands there (less in small pictures, which are all border).
+    mottled: share of the sky that has another colour than the sky around, as in the rents and edges of clouds.
     """
 
     inside: NDArray[np.float32]
@@ -57,6 +61,8 @@ class Border:
     front: NDArray[np.float32]
     open: float
     strayed: float
+    torn: float
+    mottled: float
 
 
 def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
@@ -86,11 +92,23 @@ def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
     crowns = cv2.dilate((green > _GREENERY).astype(np.uint8), _disc(_BAND)) & (_distance(found) < _INTO_TREES)
     between = cv2.morphologyEx(found | crowns, cv2.MORPH_CLOSE, _disc(_BETWEEN)) & (p > _HOLE)
     band = (cv2.dilate(found, _disc(_BAND)) | crowns | between).astype(np.float32)
+    # Elsewhere it is not asked for: nothing there makes small plans.
+    front = front * cv2.dilate(band, _disc(_BAND))[..., None]
     soft = np.clip((guided(x.mean(axis=2), p, *_GUIDED) - 0.15) / 0.7, 0, 1)
-    beyond = (_distance(found) > 2) & (_distance(found) < _BEYOND)
-    open_ = float(np.mean(apart[beyond] < _ALIKE[0])) if beyond.any() else 0.0
-    strayed = float(np.mean(_distance((p > 0.5).astype(np.uint8))[found > 0] > _FAR))
-    return Border(inside, band, soft.astype(np.float32), old, front, open_, strayed)
+    return Border(inside, band, soft.astype(np.float32), old, front, *_doubts(x, p, found, old, apart))
+
+
+def _doubts(x: Any, p: Any, found: Mask, old: Any, apart: Any) -> tuple[float, float, float, float]:
+    """What speaks against a border: open, strayed, torn and mottled (Border)."""
+    away, sky = _distance(found), p > _LIKELY
+    beyond = (away > 2) & (away < _BEYOND)
+    left = sky & (away > 1) & (old[..., 2] - x[..., 2] < _CLOUDY)
+    return (
+        float(np.mean(apart[beyond] < _ALIKE[0])) if beyond.any() else 0.0,
+        float(np.mean(_distance(sky.astype(np.uint8))[found > 0] > _FAR)),
+        float(left.sum() / max(int(sky.sum()), 1)) * max(p.shape) / _LONG_SIDE,
+        float(np.mean(apart[cv2.erode(found, _disc(_BAND)) > 0] > _OTHER)) if found.any() else 0.0,
+    )
 
 
 def _grown(x: Any, p: Any, green: Any, seed: Mask) -> tuple[Mask, NDArray[np.float32]]:
@@ -110,7 +128,7 @@ def _grown(x: Any, p: Any, green: Any, seed: Mask) -> tuple[Mask, NDArray[np.flo
         possible = (p > _POSSIBLE) | (very_alike & (old.min(axis=2) < _BURNT))
         ways = (alike & smooth & possible).astype(np.uint8) | seed
         across = cv2.morphologyEx(ways, cv2.MORPH_CLOSE, _disc(_WIRE)) & (p > _POSSIBLE).astype(np.uint8)
-        reached = _connected(ways | across, found) & ways
+        reached = (_connected(ways | across, found) | (p > _LIKELY).astype(np.uint8)) & ways
         # A pixel beside an edge is alike but not smooth: it is reached last, and nothing grows on from it.
         reached = reached | (cv2.dilate(reached, _disc(1)) & (alike & possible).astype(np.uint8))
         holes = alike & ((p > _HOLE) | very_alike) & (green > _GREENERY) & (_distance(reached) < _INTO_TREES)

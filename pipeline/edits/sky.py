@@ -21,9 +21,9 @@ from pipeline.edits.matte import Border, border_of
 from pipeline.plan import Layer
 from pipeline.read.color import from_linear, to_linear
 from pipeline.recipe import Sky
+from pipeline.see.dullness import dullness
 from pipeline.see.lines import Tilt, camera
 from pipeline.see.scene import Seen
-from pipeline.see.sky import dullness
 
 Field = NDArray[np.floating[Any]]
 _SUN_UP, _SUN_ASIDE = 42.0, 125.0
@@ -35,10 +35,10 @@ _COLUMNS, _SHOWN_COLUMNS = 24, 96
 _VIVID = 1.15
 _WORTH = 0.01
 """Share of the frame below which a sky is left as it is."""
-_OPEN, _STRAYED = 0.05, 0.05
+_OPEN, _STRAYED, _TORN, _MOTTLED = 0.05, 0.05, 0.0155, 0.14
 """Limits of what the border says against itself (matte.py)."""
-_DIM, _LIT = (0.2, 0.66), (0.6, 0.74)
-"""Median luma of all but the sky, and that of a sky which goes with it, in poor light and in full light."""
+_GROUND, _ABOVE = (0.2, 0.6), (0.66, 0.74)
+"""Median luma of all but the sky in poor and in full light, and that of the skies which go with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class NewSky:
     warnings: tuple[Code, ...] = ()
 
 
-def plan(proxy: Field, balanced: Field, lit: Field, seen: Seen, panel: Sky, side: int) -> NewSky:
+def plan(proxy: Field, balanced: Field, lit: Field, seen: Seen, panel: Sky, *, side: int) -> NewSky:
     """Another sky, if the panel asks for one here and the old one is known for certain; at dusk and night never.
 
     Parameters
@@ -66,12 +66,17 @@ def plan(proxy: Field, balanced: Field, lit: Field, seen: Seen, panel: Sky, side
     if max(seen.dusk, seen.night) >= 0.5 or (panel.replace == "when_dull" and dull < 0.5):
         return NewSky(facts=facts)
     border = border_of(proxy, seen.sky, seen.vegetation)
-    if border is None or seen.sky_trust < panel.confidence or border.open > _OPEN or border.strayed > _STRAYED:
+    if border is None or seen.sky_trust < panel.confidence or _doubtful(border):
         return NewSky(facts=facts, warnings=(Code.SKY_LOW_CONFIDENCE,))
     size = (proxy.shape[1], proxy.shape[0])
     shown = clear_sky(seen.tilt, size, border.inside, _brightness(lit, seen), side)
     facts |= {"replaced": "rendered"}
     return NewSky((layer_of(border, shown, strength=panel.strength),), facts)
+
+
+def _doubtful(border: Border) -> bool:
+    ends_here = border.open <= _OPEN and border.strayed <= _STRAYED
+    return not ends_here or border.torn > _TORN or border.mottled > _MOTTLED
 
 
 def sun_side(listing: str) -> int:
@@ -83,7 +88,8 @@ def _brightness(lit: Field, seen: Seen) -> float:
     """Median luma of the new sky: brighter over a brighter scene."""
     luma = lit @ np.array([0.2126, 0.7152, 0.0722], np.float32)
     ground = luma[cv2.resize(seen.sky, luma.shape[::-1]) < 0.1]
-    return float(np.interp(np.median(ground) if ground.size else 0.4, *zip(_DIM, _LIT, strict=True)))
+    light = float(np.median(ground)) if ground.size else _GROUND[1]
+    return float(np.interp(light, _GROUND, _ABOVE))
 
 
 def layer_of(border: Border, shown: Field, *, strength: float = 1.0) -> Layer:

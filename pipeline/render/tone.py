@@ -30,18 +30,22 @@ def evaluate(tone: Tone, image: Field) -> NDArray[np.float32]:
 
 def shown_after(operations: Sequence[Operation], proxy: Field) -> NDArray[np.float32]:
     """The proxy (h, w, 3) float32 0..1 as the tones among `operations` leave it."""
-    shown = proxy.astype(np.float32)
+    shown: Any = proxy.astype(np.float32)
     for operation in operations:
         if isinstance(operation, Tone):
-            shown = np.clip(evaluate(operation, shown), 0, 1)
+            shown = np.clip(evaluate(operation, shown), 0, 1, dtype=np.float32)
     return shown
 
 
 def apply_curve(curve: Field, image: Field) -> NDArray[np.float32]:
-    """Per-channel piecewise linear curve (N, 3) on float 0..1; inputs beyond are clamped."""
-    inputs = np.linspace(0, 1, curve.shape[0], dtype=np.float32)
-    channels = [np.interp(image[..., c], inputs, curve[:, c]) for c in range(3)]
-    return np.stack(channels, axis=-1).astype(np.float32)
+    """Per-channel piecewise linear curve (N, 3), N >= 2, on float 0..1; inputs beyond are clamped."""
+    knots = np.asarray(curve, np.float32)
+    steps = np.diff(knots, axis=0)
+    place = np.clip(image.astype(np.float32), 0, 1) * np.float32(len(steps))
+    low = np.minimum(place.astype(np.int32), len(steps) - 1)
+    place -= low
+    channels = [knots[:, c].take(low[..., c]) + place[..., c] * steps[:, c].take(low[..., c]) for c in range(3)]
+    return np.stack(channels, axis=-1)
 
 
 def toner(plan: Plan, source: Image, *, depth: int) -> Callable[[Box, Image], Image]:

@@ -11,7 +11,7 @@ import pytest
 
 from jobs.edit import Job, begin_again, leave_only, survey
 from jobs.ledger import Ledger
-from jobs.outputs import check_unique, numbered, planned, remove_stale
+from jobs.outputs import check_unique, is_planned, numbered, planned, remove_stale
 from pipeline.codes import Code, SettingsError
 from pipeline.deliver.profiles import deliver
 from pipeline.deliver.xmp import EDITED
@@ -174,3 +174,31 @@ def test_a_photo_whose_plan_is_gone_is_made_again(job: Job, ledger: Ledger) -> N
     run([new_task("a"), new_task("b")], job, ledger)
     (job.destination / "plans" / "a.plan").unlink()
     assert run([new_task("a"), new_task("b")], job, ledger) == {"a"}
+
+
+LISTING = Recipe.load("listing")
+
+
+def test_a_photo_is_never_written_where_another_has_its_picture_as_captured(photo: Any, job: Job) -> None:
+    job = replace(job, recipe=LISTING)
+    for name in ("a", "a_unaltered", "A_Unaltered_unaltered"):
+        photo(f"in/villa/{name}.jpg", seed=len(name))
+
+    tasks = numbered(survey(job.source, job.recipe), job.recipe)
+
+    check_unique(tasks, job.recipe)
+    assert {t.shot.name for t in tasks} == {"a", "a_unaltered-jpg", "A_Unaltered_unaltered-jpg"}
+    plain = numbered(survey(job.source, Recipe()), Recipe())
+    assert {t.shot.name for t in plain} == {"a", "a_unaltered", "A_Unaltered_unaltered"}
+
+
+def test_a_result_stands_with_and_without_a_picture_as_captured(job: Job, ledger: Ledger, photo: Any) -> None:
+    job = replace(job, recipe=LISTING)
+    photo("in/villa/a.jpg")
+    tasks = numbered(survey(job.source, job.recipe), job.recipe)
+    run(tasks, job, ledger)
+    (result,) = ledger.results(LISTING.fingerprint()).values()
+    assert is_planned(result, tasks[0], LISTING)
+    without = {k: p for k, p in result.outputs.items() if k != "unaltered"}
+    assert is_planned(replace(result, outputs=without), tasks[0], LISTING)
+    assert not is_planned(replace(result, outputs=planned(tasks[0], LISTING)), tasks[0], Recipe())

@@ -219,3 +219,60 @@ def test_a_floor_plan_is_passed_through_byte_for_byte(tmp_path: Path):
     assert result.scene == "other"
     assert result.warnings == (Code.NOT_A_PHOTO.name,)
     assert (tmp_path / "out" / result.output).read_bytes() == (folder / "plan.jpg").read_bytes()
+
+
+@pytest.fixture
+def overcast(samples: Path, tmp_path: Path) -> Shot:
+    """The sample front below its dull sky, at a third of its size."""
+    folder = tmp_path / "source" / "12 Oak Street"
+    folder.mkdir(parents=True)
+    with Image.open(samples / "tower_front" / "tower_front.jpg") as image:
+        image.resize((768, 576)).save(folder / "front.jpg", quality=95)
+    return only_shot(tmp_path / "source")
+
+
+def test_a_photo_with_another_sky_lies_beside_the_picture_as_captured(overcast: Shot, tmp_path: Path):
+    recipe = Recipe.load("listing", {"deliver.format": "png", "deliver.web.enabled": "true"})
+    result = develop(overcast, recipe, tmp_path / "out")
+    assert result.altered == ("sky",)
+    assert result.outputs == {
+        "full": "delivered/12 Oak Street/front.png",
+        "web": "web/12 Oak Street/12 Oak Street_000.jpg",
+        "unaltered": "delivered/12 Oak Street/front_unaltered.jpg",
+    }
+    assert set(result.digests) == set(result.outputs)
+    assert 0.1 < result.provenance["composited"] == result.provenance["generated"] < 0.5
+    kinds = {p: (tmp_path / "out" / path).read_bytes() for p, path in result.outputs.items()}
+    assert all((b"compositeSynthetic" in kinds[p]) == (p != "unaltered") for p in kinds)
+    assert b"algorithmicallyEnhanced" in kinds["unaltered"]
+    plainly = develop(overcast, Recipe.load("default", {"deliver.format": "png"}), tmp_path / "plain")
+    after, before = (
+        cv2.imread(str(tmp_path / p)).astype(int) for p in (f"out/{result.output}", f"plain/{plainly.output}")
+    )
+    twin = cv2.imread(str(tmp_path / "out" / result.outputs["unaltered"])).astype(int)
+    assert np.abs(twin - before).mean() < 3
+    changed = np.any(after != before, axis=2)
+    assert changed.mean() == pytest.approx(result.provenance["composited"], abs=0.03)
+    sky = changed[:60].mean(axis=1) > 0.3
+    assert np.median((after - before)[:60][sky][..., 2]) < -20
+
+
+def test_outside_of_the_new_sky_bytes_are_those_without_it(overcast: Shot):
+    recipe = Recipe.load("listing", {"deliver.format": "png"})
+    surveyed = survey(overcast, recipe)
+    finished = finish(surveyed, plan(surveyed, recipe), recipe)
+    assert finished.unaltered is not None
+    assert finished.covered is not None
+    other = Recipe.load("default", {"deliver.format": "png"})
+    without = finish(surveyed, plan(surveyed, other), other)
+    assert np.array_equal(finished.unaltered, without.picture)
+    whole = np.repeat(np.repeat(finished.covered, 2, axis=0), 2, axis=1)[:576, :768].astype(bool)
+    assert 0.05 < whole.mean() < 0.6
+    assert np.array_equal(finished.picture[~whole], without.picture[~whole])
+
+
+def test_at_strength_0_the_listing_recipe_leaves_the_sky_and_writes_no_twin(overcast: Shot, tmp_path: Path):
+    result = develop(overcast, Recipe.load("listing", {"sky.strength": "0"}), tmp_path / "out")
+    assert result.altered == ()
+    assert set(result.outputs) == {"full"}
+    assert result.provenance["composited"] == 0

@@ -23,6 +23,8 @@ from pipeline.develop import develop
 from pipeline.notebook import Edited
 from pipeline.read.shots import find_shots
 
+OFF = ("light.strength", "balance.strength", "geometry.strength")
+
 
 def small_tower(samples: Path, path: Path) -> Path:
     """The sample of one exposure at a third of its size, with its EXIF."""
@@ -231,7 +233,7 @@ def test_save_into_a_folder_uses_listing_and_name(samples: Path, tmp_path: Path)
 
 def test_save_copies_a_jpeg_that_nothing_changed(samples: Path, tmp_path: Path) -> None:
     photo = small_tower(samples, tmp_path / "a.jpg")
-    (result,) = edit(photo, Recipe.load(overrides={"light.strength": "0", "balance.strength": "0"}))
+    (result,) = edit(photo, Recipe.load(overrides=dict.fromkeys(OFF, "0")))
 
     assert result.save(tmp_path / "copy.jpg").read_bytes() == photo.read_bytes()
 
@@ -358,3 +360,25 @@ def test_edit_is_the_function_whatever_was_imported_before(first: str) -> None:
         )
         == "True pipeline.notebook pipeline.edits.balance Recipe"
     )
+
+
+def test_a_new_sky_comes_with_its_mask_and_both_are_saved(samples: Path, tmp_path: Path) -> None:
+    (result,) = edit(small_tower(samples, tmp_path / "a.jpg"), Recipe.load("listing"))
+
+    assert result.after is not None
+    assert result.unaltered is not None
+    mask = result.masks["altered"]
+    assert mask.shape == result.after.shape[:2]
+    assert np.array_equal(result.after[mask == 0], result.unaltered[mask == 0])
+    result.save(tmp_path / "out" / "front.jpg")
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"front.jpg", "front_unaltered.jpg"}
+
+
+def test_a_straightened_picture_is_saved_as_it_is_shown(samples: Path, tmp_path: Path) -> None:
+    recipe = Recipe.load(overrides=dict.fromkeys(OFF[:2], "0"))
+    photo = small_tower(samples, tmp_path / "a.jpg")
+    (result,) = edit(photo, recipe)
+    assert result.plan is not None
+    assert result.plan.warp is not None
+
+    assert result.save(tmp_path / "out.jpg").read_bytes() != photo.read_bytes()

@@ -88,7 +88,7 @@ def test_settings_that_go_together_are_accepted_and_can_be_saved(settings: dict[
     assert Recipe.load(tmp_path / "mine.yaml") == recipe
 
 
-@pytest.mark.parametrize("panel", ["sky", "look", "privacy", "detail"])
+@pytest.mark.parametrize("panel", ["look", "privacy", "detail"])
 def test_panels_that_are_not_built_accept_only_strength_zero(panel: str):
     assert Recipe.load("default", {f"{panel}.strength": "0"}) == Recipe()
     with pytest.raises(SettingsError, match=f"{panel}.strength"):
@@ -141,7 +141,7 @@ def test_what_yaml_takes_for_a_date_or_a_number_to_base_60_is_text(tmp_path: Pat
 
 def test_what_is_wrong_is_said_in_one_line_of_plain_words():
     for key, value, says in [
-        ("sky.strength", "0.5", "sky.strength: this panel is not built yet"),
+        ("look.strength", "0.5", "look.strength: this panel is not built yet"),
         ("light.strength", "much", "light.strength: must be a number"),
         ("light.strenght", "1", "light.strenght: there is no such setting"),
         ("light.strength", "[1", "cannot read value"),
@@ -190,3 +190,12 @@ def test_web_names_that_tell_photos_apart_are_accepted(pattern: str):
 def test_web_names_that_cannot_be_or_would_be_the_same_are_refused(pattern: str):
     with pytest.raises(SettingsError, match=r"deliver\.web\.name"):
         Recipe.load("default", {"deliver.web.name": json.dumps(pattern)})
+
+
+def test_skies_are_replaced_by_the_listing_recipe_only():
+    assert Recipe().sky.replace == "never"
+    assert not Recipe().sky.replaces
+    listing = Recipe.load("listing")
+    assert listing.sky.replace == "when_dull"
+    assert listing.sky.replaces
+    assert listing.model_copy(update={"name": "default", "sky": Recipe().sky}) == Recipe()

@@ -315,7 +315,7 @@ def test_exif_too_long_for_jpeg_is_lost_with_a_warning_and_kept_in_png() -> None
     metadata = Metadata("png", exif=b"II*\0\x08\0\0\0\0\0" + bytes(70_000))
     assert prepare(metadata, width=1, height=1, source_type=EDITED).warnings == ("METADATA_LOST",)
     assert prepare(metadata, width=1, height=1, source_type=EDITED).exif == b""
-    assert prepare(metadata, width=1, height=1, merged=False, container="png").exif == metadata.exif
+    assert prepare(metadata, width=1, height=1, source_type=EDITED, container="png").exif == metadata.exif
 
 
 @needs_exiftool
@@ -346,7 +346,7 @@ def test_damaged_exif_never_raises(data: Path, noise: bytes, at: int, cut: int) 
     damaged = bytes(block[: len(block) - cut])
     metadata = Metadata("png", exif=damaged)
     for container in ("jpeg", "tiff", "png"):
-        tags = prepare(metadata, width=9, height=9, merged=False, container=container)
+        tags = prepare(metadata, width=9, height=9, source_type=EDITED, container=container)
         assert len(tags.exif) == len(damaged)
     assert open_block(damaged) is None or len(into_tiff(IMAGE[:2, :2], tags)) > 0
 

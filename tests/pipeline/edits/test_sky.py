@@ -1,0 +1,108 @@
+"""When a sky gives way, when it stays, and what then comes of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from pipeline.codes import Code
+from pipeline.edits.sky import NewSky, plan, sun_side
+from pipeline.recipe import Sky
+from pipeline.see.scene import Seen
+
+GREY, BLUE = (0.80, 0.81, 0.82), (0.35, 0.55, 0.85)
+ROOF = np.array([[0, 200], [150, 190], [240, 120], [330, 190], [480, 180], [480, 320], [0, 320]], np.int32)
+
+
+def front(sky: tuple[float, float, float] = GREY) -> np.ndarray:
+    """A brown house (320, 480, 3) below an even sky with a little noise."""
+    picture = np.full((320, 480, 3), sky, np.float32)
+    cv2.fillPoly(picture, [ROOF], (0.4, 0.3, 0.25))
+    noise = np.random.default_rng(0).normal(0, 0.004, picture.shape)
+    return np.clip(picture + noise, 0, 1).astype(np.float32)
+
+
+def seen(place: str = "exterior", trust: float = 0.95, **facts: object) -> Seen:
+    mask = np.ones((320, 480), np.float32)
+    cv2.fillPoly(mask, [ROOF], 0)
+    places = tuple(float(p == place) for p in ("interior", "exterior", "aerial", "other"))
+    return Seen(places=places, sky=cv2.GaussianBlur(mask, (0, 0), 3), sky_trust=trust, **facts)  # pyright: ignore
+
+
+def decided(picture: np.ndarray, found: Seen, panel: Sky) -> NewSky:
+    return plan(picture, picture, picture, found, panel, side=1)
+
+
+WHEN_DULL, ALWAYS = Sky(replace="when_dull"), Sky(replace="always")
+
+
+def test_a_dull_sky_gives_way_to_a_blue_one_that_pales_downwards() -> None:
+    new = decided(front(), seen(), WHEN_DULL)
+
+    (layer,) = new.operations
+    assert new.warnings == ()
+    assert new.facts["dull"] == 1.0
+    assert new.facts["replaced"] == "rendered"
+    shown = layer.shown.astype(np.float32)
+    assert np.all(shown[..., 2] > shown[..., 0] + 0.05)
+    saturation = (shown.max(2) - shown.min(2)) / shown.max(2)
+    assert saturation[0].mean() > saturation[shown.shape[0] // 2].mean() + 0.03
+
+
+@pytest.mark.parametrize(
+    ("panel", "found", "sky"),
+    [
+        (Sky(), seen(), GREY),
+        (Sky(replace="when_dull", strength=0), seen(), GREY),
+        (WHEN_DULL, seen(), BLUE),
+        (WHEN_DULL, seen("interior"), GREY),
+        (ALWAYS, seen("aerial"), GREY),
+        (ALWAYS, seen(lights=(0.1, 0.9)), GREY),
+        (ALWAYS, seen(night=1.0), GREY),
+    ],
+    ids=["never", "strength 0", "good sky", "interior", "aerial", "dusk", "night"],
+)
+def test_skies_that_stay_without_a_word(panel: Sky, found: Seen, sky: tuple[float, float, float]) -> None:
+    new = decided(front(sky), found, panel)
+    assert new.operations == ()
+    assert new.warnings == ()
+
+
+def test_always_replaces_good_skies_too() -> None:
+    assert len(decided(front(BLUE), seen(), ALWAYS).operations) == 1
+
+
+def test_a_sky_whose_mask_is_doubtful_stays_and_says_so() -> None:
+    doubtful = seen(trust=0.5)
+    assert decided(front(), doubtful, WHEN_DULL).warnings == (Code.SKY_LOW_CONFIDENCE,)
+    assert decided(front(), doubtful, WHEN_DULL).operations == ()
+    assert len(decided(front(), doubtful, Sky(replace="when_dull", confidence=0.4)).operations) == 1
+
+
+def test_a_sky_that_goes_over_into_a_wall_of_its_own_colour_stays() -> None:
+    """White rendering against a white sky: the mask ends somewhere, and nothing in the picture says where."""
+    picture = front()
+    picture[120:200, 240:] = picture[:80, 240:]
+    mask = seen().sky.copy()
+    mask[100:, 240:] = 0
+    new = decided(picture, replace(seen(), sky=mask), WHEN_DULL)
+    assert new.operations == ()
+    assert new.warnings == (Code.SKY_LOW_CONFIDENCE,)
+
+
+def test_a_brighter_scene_gets_a_brighter_sky_within_bounds() -> None:
+    def luma(lit: np.ndarray) -> float:
+        (layer,) = plan(front(), front(), lit, seen(), WHEN_DULL, side=1).operations
+        inside = cv2.resize(seen().sky, layer.shown.shape[1::-1]) > 0.5
+        return float(np.median((layer.shown.astype(np.float32) @ [0.2126, 0.7152, 0.0722])[inside]))
+
+    dim, bright = (luma(np.full((320, 480, 3), level, np.float32)) for level in (0.05, 0.95))
+    assert 0.6 < dim < bright < 0.8
+
+
+def test_the_sun_stays_on_its_side_through_a_listing_and_differs_between_them() -> None:
+    assert sun_side("12 Oak Street") == sun_side("12 Oak Street")
+    assert {sun_side(f"listing {n}") for n in range(20)} == {-1, 1}
