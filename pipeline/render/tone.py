@@ -33,7 +33,7 @@ def shown_after(operations: Sequence[Operation], proxy: Field) -> NDArray[np.flo
     shown: Any = proxy.astype(np.float32)
     for operation in operations:
         if isinstance(operation, Tone):
-            shown = np.clip(evaluate(operation, shown), 0, 1, dtype=np.float32)
+            shown = np.clip(evaluate(operation, shown), 0, 1)
     return shown
 
 
@@ -44,7 +44,7 @@ def apply_curve(curve: Field, image: Field) -> NDArray[np.float32]:
     place = np.clip(image.astype(np.float32), 0, 1) * np.float32(len(steps))
     low = np.minimum(place.astype(np.int32), len(steps) - 1)
     place -= low
-    channels = [knots[:, c].take(low[..., c]) + place[..., c] * steps[:, c].take(low[..., c]) for c in range(3)]
+    channels: list[Any] = [knots[:, c].take(low[..., c]) + place[..., c] * steps[:, c].take(low[..., c]) for c in range(3)]
     return np.stack(channels, axis=-1)
 
 
