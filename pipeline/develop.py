@@ -20,7 +20,7 @@ from pipeline.check.judge import judge
 from pipeline.check.metrics import compare
 from pipeline.codes import Code, PhotoError
 from pipeline.deliver.outcome import Finished, deliver_pictures, quarantine, record, refusal
-from pipeline.edits import balance, geometry, light, sky, windows
+from pipeline.edits import balance, geometry, light, own_skies, sky, windows
 from pipeline.merge.shot import aligned_merge, refined_merge
 from pipeline.merge.tiles import Runner, run_here
 from pipeline.photo import Image, Result, Shot
@@ -111,6 +111,13 @@ def see(surveyed: Surveyed, recipe: Recipe) -> scene.Seen:
     return scene.look(surveyed.proxy, focal=_focal(surveyed), eyes=network(recipe.see.weights))
 
 
+def check_settings(recipe: Recipe) -> None:
+    """Raise SettingsError where files that the recipe names cannot be read: once, and not for each photo."""
+    network(recipe.see.weights)
+    if recipe.sky.replaces and recipe.sky.folder is not None:
+        own_skies.photos_in(recipe.sky.folder)
+
+
 def _focal(surveyed: Surveyed) -> float | None:
     return surveyed.opened.headers[surveyed.plan.merge.reference].focal_ratio
 
@@ -134,7 +141,7 @@ def plan(surveyed: Surveyed, recipe: Recipe, clock: Clock | None = None) -> Plan
         view = windows.find(surveyed.exposures, surveyed.plan.merge, seen, recipe.windows, network(recipe.see.weights))
         views = windows.plan(lit, view, recipe.windows)
         lit = shown_after(views, lit)
-        new_sky = sky.plan(proxy, balanced, lit, seen, recipe.sky, side=sky.sun_side(surveyed.listing))
+        new_sky = sky.plan(proxy, balanced, lit, seen, recipe.sky, listing=surveyed.listing)
         operations += [*lighting, *views, *new_sky.operations]
         straight = geometry.plan(
             proxy.shape[1::-1], seen, recipe.geometry, _focal(surveyed), native=recipe.deliver.size == "native"

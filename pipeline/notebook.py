@@ -25,14 +25,13 @@ from pipeline.codes import Code, Failure, PhotoError, SettingsError
 from pipeline.deliver.figure import figure
 from pipeline.deliver.outcome import Finished, deliver_pictures, refusal
 from pipeline.deliver.profiles import UNALTERED
-from pipeline.develop import Surveyed, coded, finish, plan, survey
+from pipeline.develop import Surveyed, check_settings, coded, finish, plan, survey
 from pipeline.photo import FloatImage, Image, Shot
 from pipeline.plan import Plan
 from pipeline.read.decode import decode
 from pipeline.read.metadata.header import read_header
 from pipeline.read.shots import Found, find_shots
 from pipeline.recipe import Recipe
-from pipeline.see.nets import network
 
 PathLike = str | os.PathLike[str]
 
@@ -169,12 +168,12 @@ def edit(paths: PathLike | Iterable[PathLike], recipe: Recipe | None = None, *, 
     Raises
     ------
     SettingsError
-        If `threads` is below 1, or the recipe's see.weights cannot be read.
+        If `threads` is below 1, or see.weights or sky.folder of the recipe cannot be read.
     """
     if threads < 1:
         raise SettingsError(f"threads={threads}: must be 1 or more")
     recipe = recipe or Recipe()
-    network(recipe.see.weights)
+    check_settings(recipe)
     results: list[Edited] = []
     for found in _found(paths, recipe):
         results += [_edited(shot, recipe, threads) for shot in found.shots]

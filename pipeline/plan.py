@@ -58,6 +58,9 @@ class Layer:
     the colours of the merged source. inside: (h, w) 1 where all but thin things is replaced. band: (h, w) 1 where a
     pixel's colour between `old` and `front`, (h, w, 3), tells its share; soft: (h, w) the share where it cannot tell.
     shown: (h, w, 3) what is shown instead, sRGB-encoded 0..1. strength: times the matte. origin: "rendered" or "photo".
+
+    Of a photo `shown` is a small version. asset, digest: its path and SHA-256 in hex. placement: (3, 3) reference
+    coordinates to the photo's, both divided by their long sides. gain: times its linear light.
     """
 
     label: str
@@ -69,6 +72,10 @@ class Layer:
     shown: NDArray[np.float16]
     strength: float = 1.0
     origin: str = "rendered"
+    asset: str = ""
+    digest: str = ""
+    placement: NDArray[np.float64] | None = None
+    gain: float = 1.0
 
 
 Operation = Tone | Warp | Layer

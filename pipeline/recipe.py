@@ -118,6 +118,16 @@ class Sky(Panel):
     confidence: float = Field(
         default=0.6, ge=0, le=1, description="below this confidence in the sky's mask the sky stays"
     )
+    folder: str | None = Field(
+        default=None,
+        min_length=1,
+        description="folder of your own photos of skies, one for each listing; else rendered",
+    )
+
+    @field_validator("folder")
+    @classmethod
+    def _wherever_it_is_read(cls, folder: str | None) -> str | None:
+        return None if folder is None else str(Path(folder).expanduser().absolute())
 
     @property
     def replaces(self) -> bool:

@@ -46,7 +46,7 @@ def judged(picture: np.ndarray) -> tuple[float, str]:
     """How dull its sky is, and what the listing recipe does about it: replaced, doubtful or left."""
     seen = scene.look(picture)
     balanced = shown_after(balance.plan(picture, seen, Balance()), picture)
-    new = sky.plan(picture, balanced, balanced, seen, Sky(replace="when_dull"), side=1)
+    new = sky.plan(picture, balanced, balanced, seen, Sky(replace="when_dull"), listing="12 Oak Street")
     done = "replaced" if new.operations else "doubtful" if Code.SKY_LOW_CONFIDENCE in new.warnings else "left"
     return dullness(picture, balanced, seen), done
 

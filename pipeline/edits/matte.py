@@ -44,14 +44,14 @@ _BEYOND, _FAR = 7, 12
 class Border:
     """Where the sky is, and what speaks against that.
 
-    Fields (h, w) or (h, w, 3), float32 0..1, over the whole frame. inside: 1 where all is sky but for thin things before
-    it. band: 1 where colours decide. soft: the share of sky where colours cannot tell. old, front: colour of the sky,
-    continued everywhere, and of what stands before it, in the band.
+    Fields (h, w) or (h, w, 3), float32 0..1, over the whole frame. inside: 1 where all is sky but for thin things
+    before it. band: 1 where colours decide. soft: the share of sky where colours cannot tell. old, front: colour of the
+    sky, continued everywhere, and of what stands before it, in the band.
 
     Doubts, 0..1. open: share of the outline beyond which the picture goes on as before, so that nothing shows where the
-    sky ends. strayed: share of the sky far from all that the network holds for it. torn: share of what the network holds
-    for sky that was left behind, although nothing dark stands there (less in small pictures, which are all border).
-    mottled: share of the sky that has another colour than the sky around, as in the rents and edges of clouds.
+    sky ends. strayed: share of the sky far from all that the network holds for it. torn: share of what the network
+    holds for sky that was left behind, although nothing dark stands there (less in small pictures, which are all
+    border). mottled: share of the sky that has another colour than the sky around, as in the rents and edges of clouds.
     """
 
     inside: NDArray[np.float32]

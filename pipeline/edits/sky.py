@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pipeline.codes import Code
 from pipeline.edits.clear_sky import radiance
 from pipeline.edits.matte import Border, border_of
+from pipeline.edits.own_skies import chosen, in_frame
 from pipeline.plan import Layer
 from pipeline.read.color import from_linear, to_linear
 from pipeline.recipe import Sky
@@ -50,14 +51,19 @@ class NewSky:
     warnings: tuple[Code, ...] = ()
 
 
-def plan(proxy: Field, balanced: Field, lit: Field, seen: Seen, panel: Sky, *, side: int) -> NewSky:
+def plan(proxy: Field, balanced: Field, lit: Field, seen: Seen, panel: Sky, *, listing: str) -> NewSky:
     """Another sky, if the panel asks for one here and the old one is known for certain; at dusk and night never.
 
     Parameters
     ----------
     proxy, balanced, lit : (h, w, 3) float32 0..1, sRGB-encoded
         The merged picture as shot, after its white balance, and after all tones.
-    side : -1 or 1, from which side the sun shines
+    listing : whose photos all get one kind of sky
+
+    Raises
+    ------
+    SettingsError, PhotoError
+        Where the panel's folder of skies, or a photo in it, cannot be read.
     """
     if not panel.replaces or seen.place != "exterior" or seen.sky_fraction < _WORTH:
         return NewSky()
@@ -69,9 +75,14 @@ def plan(proxy: Field, balanced: Field, lit: Field, seen: Seen, panel: Sky, *, s
     if border is None or seen.sky_trust < panel.confidence or _doubtful(border):
         return NewSky(facts=facts, warnings=(Code.SKY_LOW_CONFIDENCE,))
     size = (proxy.shape[1], proxy.shape[0])
-    shown = clear_sky(seen.tilt, size, border.inside, _brightness(lit, seen), side)
-    facts |= {"replaced": "rendered"}
-    return NewSky((layer_of(border, shown, strength=panel.strength),), facts)
+    brightness = _brightness(lit, seen)
+    if panel.folder is None:
+        shown = clear_sky(seen.tilt, size, border.inside, brightness, sun_side(listing))
+        return NewSky((layer_of(border, shown, strength=panel.strength),), facts | {"replaced": "rendered"})
+    own = in_frame(chosen(panel.folder, listing), size, border.inside, brightness)
+    layer = layer_of(border, own.shown, strength=panel.strength)
+    kept = {"asset": own.asset, "digest": own.digest, "placement": own.placement, "gain": own.gain}
+    return NewSky((replace(layer, origin="photo", **kept),), facts | {"replaced": "photo"})
 
 
 def _doubtful(border: Border) -> bool:

@@ -14,9 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.merge.tiles import Box, Upsampler
+from pipeline.merge.tiles import Box, Upsampler, sample
 from pipeline.photo import Image
 from pipeline.plan import Layer, Plan
+from pipeline.render.assets import asset_of
 from pipeline.render.tone import placed, positions
 
 Picture = NDArray[np.float32]
@@ -53,6 +54,8 @@ class Laid:
     cell: int
     noise: float
     size: tuple[int, int]
+    photo: tuple[Image, NDArray[np.float64]] | None = None
+    """What is shown at full resolution, and (3, 3) output pixels to its own."""
 
     @property
     def reach(self) -> int:
@@ -72,7 +75,8 @@ def laid(plan: Plan, source: Image) -> list[Laid]:
         shown = placed(layer.shown, at, cv2.INTER_CUBIC)
         allowed = placed(layer.strength * plan.alpha, at)
         noise = _noise(source, marks[..., 0], cell)
-        found.append(Laid(layer, marks, old, front, shown, allowed, cell, noise, (width, height)))
+        photo = asset_of(layer, plan.warp, max(width, height))
+        found.append(Laid(layer, marks, old, front, shown, allowed, cell, noise, (width, height), photo))
     return found
 
 
@@ -157,10 +161,14 @@ def shown_in(over: Laid, box: Box) -> Picture:
     Grain also keeps smooth gradients from banding. It is drawn per box, so boxes must be those of merge.tiles.boxes.
     """
     x0, y0, x1, y1 = box
-    up = Upsampler(over.cell, box, over.allowed.shape[::-1])
+    if over.photo is None:
+        shown: Any = Upsampler(over.cell, box, over.allowed.shape[::-1])(over.shown)
+    else:
+        photo, transform = over.photo
+        shown = sample(photo, transform, box).astype(np.float32) * np.float32(1 / np.iinfo(photo.dtype).max)
     draw = np.random.Generator(np.random.Philox(key=[x0, y0]))
     grain = draw.standard_normal((y1 - y0, x1 - x0, 1), dtype=np.float32)
-    return up(over.shown) + np.float32(over.noise) * grain
+    return shown + np.float32(over.noise) * grain
 
 
 def below(tile: Image, over: Laid, source: Image, box: Box) -> tuple[Image, Picture] | None:

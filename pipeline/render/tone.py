@@ -44,7 +44,9 @@ def apply_curve(curve: Field, image: Field) -> NDArray[np.float32]:
     place = np.clip(image.astype(np.float32), 0, 1) * np.float32(len(steps))
     low = np.minimum(place.astype(np.int32), len(steps) - 1)
     place -= low
-    channels: list[Any] = [knots[:, c].take(low[..., c]) + place[..., c] * steps[:, c].take(low[..., c]) for c in range(3)]
+    channels: list[Any] = [
+        knots[:, c].take(low[..., c]) + place[..., c] * steps[:, c].take(low[..., c]) for c in range(3)
+    ]
     return np.stack(channels, axis=-1)
 
 

@@ -33,7 +33,7 @@ def seen(place: str = "exterior", trust: float = 0.95, **facts: object) -> Seen:
 
 
 def decided(picture: np.ndarray, found: Seen, panel: Sky) -> NewSky:
-    return plan(picture, picture, picture, found, panel, side=1)
+    return plan(picture, picture, picture, found, panel, listing="12 Oak Street")
 
 
 WHEN_DULL, ALWAYS = Sky(replace="when_dull"), Sky(replace="always")
@@ -95,7 +95,7 @@ def test_a_sky_that_goes_over_into_a_wall_of_its_own_colour_stays() -> None:
 
 def test_a_brighter_scene_gets_a_brighter_sky_within_bounds() -> None:
     def luma(lit: np.ndarray) -> float:
-        (layer,) = plan(front(), front(), lit, seen(), WHEN_DULL, side=1).operations
+        (layer,) = plan(front(), front(), lit, seen(), WHEN_DULL, listing="12 Oak Street").operations
         inside = cv2.resize(seen().sky, layer.shown.shape[1::-1]) > 0.5
         return float(np.median((layer.shown.astype(np.float32) @ [0.2126, 0.7152, 0.0722])[inside]))
 

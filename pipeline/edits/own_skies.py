@@ -1,0 +1,107 @@
+"""The user's own photos of skies: which one a listing gets, and where in the frame it lies."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.codes import PhotoError, SettingsError
+from pipeline.read.color import from_linear, to_linear
+from pipeline.read.decode import decode
+from pipeline.read.metadata.header import read_header
+from pipeline.reduce import reduced
+
+Field = NDArray[np.floating[Any]]
+_GAIN = (0.6, 1.6)
+"""Times linear light: a sky photo is made darker or brighter within these bounds only."""
+_SMALL = 96
+_WEIGHTS = np.array([0.2126, 0.7152, 0.0722], np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Own:
+    """A photo of a sky in a frame: fields of plan.Layer."""
+
+    asset: str
+    digest: str
+    placement: NDArray[np.float64]
+    gain: float
+    shown: NDArray[np.float32]
+
+
+@lru_cache(maxsize=8)
+def photos_in(folder: str) -> tuple[Path, ...]:
+    """The pictures of a folder by name. Raises SettingsError where there are none, or one cannot be read."""
+    path = Path(folder)
+    if not path.is_dir():
+        raise SettingsError(f"sky.folder: {folder} is no folder")
+    try:
+        files = [p for p in sorted(path.iterdir()) if p.is_file() and not p.name.startswith(".")]
+        for file in files:
+            read_header(file)
+    except (OSError, PhotoError) as error:
+        raise SettingsError(f"sky.folder: {error}") from None
+    if not files:
+        raise SettingsError(f"sky.folder: there is no picture in {folder}")
+    return tuple(files)
+
+
+def chosen(folder: str, listing: str) -> Path:
+    """The same for all photos of a listing."""
+    photos = photos_in(folder)
+    return photos[int.from_bytes(hashlib.sha256(listing.encode()).digest()[1:5]) % len(photos)]
+
+
+def in_frame(photo: Path, size: tuple[int, int], visible: Field, brightness: float) -> Own:
+    """A photo of a sky over a frame: as wide as that or wider, its lower edge where the lowest sky is seen.
+
+    size: (width, height) of the frame in any unit. visible: (h, w) where the sky will be seen, of any size. brightness:
+    level of its median luma there, approached as far as the bounds of the gain allow. Raises PhotoError.
+    """
+    header = read_header(photo)
+    reduce = next((r for r in (8, 4, 2) if max(header.width, header.height) // r >= 4 * _SMALL), 1)
+    picture = decode(header, reduce=reduce)
+    small = reduced(picture, 4 * _SMALL).astype(np.float32) / np.float32(np.iinfo(picture.dtype).max)
+    placement = _placement((header.width, header.height), size, visible)
+    shown = _seen(small, placement, size)
+    where = cv2.resize(visible.astype(np.float32), shown.shape[1::-1], interpolation=cv2.INTER_AREA) > 0.5
+    light = to_linear(shown)
+    luminance = light @ _WEIGHTS
+    middle = float(np.median(luminance[where] if where.any() else luminance))
+    wanted = float(to_linear(np.array([brightness], np.float32))[0])
+    gain = float(np.clip(wanted / max(middle, 1e-3), *_GAIN))
+    digest = hashlib.sha256(photo.read_bytes()).hexdigest()
+    lit = from_linear(np.clip(light * np.float32(gain), 0, 1)).astype(np.float32)
+    return Own(str(photo), digest, placement, round(gain, 4), lit)
+
+
+def _placement(photo: tuple[int, int], frame: tuple[int, int], visible: Field) -> NDArray[np.float64]:
+    """(3, 3) frame coordinates to the photo's, both divided by their long sides: covering all sky, centred across."""
+    long, own = max(frame), max(photo)
+    rows = np.nonzero((visible > 0.5).any(axis=1))[0]
+    low = (rows[-1] + 1) / visible.shape[0] if rows.size else 1.0
+    width, depth = frame[0] / long, low * frame[1] / long
+    scale = max(width / (photo[0] / own), depth / (photo[1] / own))
+    left = (photo[0] / own - width / scale) / 2
+    top = photo[1] / own - depth / scale
+    return np.array([[1 / scale, 0, left], [0, 1 / scale, top], [0, 0, 1]])
+
+
+def _seen(small: NDArray[np.float32], placement: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.float32]:
+    """The photo over the frame, (rows, columns, 3), at a small size."""
+    width, height = _SMALL, max(8, round(_SMALL * size[1] / size[0]))
+    to_frame = np.diag([1 / width * size[0] / max(size), 1 / height * size[1] / max(size), 1.0])
+    to_small = np.diag([float(max(small.shape)), float(max(small.shape)), 1.0])
+    half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
+    matrix = np.linalg.inv(half) @ to_small @ placement @ to_frame @ half
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(
+        cv2.warpPerspective(small, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE), np.float32
+    )
