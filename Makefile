@@ -21,7 +21,7 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(READY)
-	@$(BIN)/sunroom edit samples demo-output --update
+	@$(BIN)/sunroom edit samples demo-output --recipe listing --update
 	@echo "Open $(CURDIR)/demo-output/report/index.html"
 
 test: $(READY)

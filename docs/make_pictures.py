@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import edit
+from pipeline import Recipe, edit
 from pipeline.deliver.encode import encode_jpeg, write_atomic
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,7 +27,7 @@ def side_by_side(before: NDArray[Any], after: NDArray[Any], *, width: int = WIDT
 
 def main() -> None:
     """Write docs/<listing>.jpg for each sample."""
-    for result in edit(ROOT / "samples"):
+    for result in edit(ROOT / "samples", Recipe.load("listing")):
         if result.before is None or result.after is None:
             raise SystemExit(repr(result))
         picture = side_by_side(result.before, result.after)

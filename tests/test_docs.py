@@ -203,7 +203,7 @@ def test_measured_figures_are_those_of_the_results() -> None:
 
 
 def test_the_pictures_show_the_samples_as_they_are_edited_now(samples: Path) -> None:
-    for result in edit(samples):
+    for result in edit(samples, Recipe.load("listing")):
         with Image.open(ROOT / "docs" / f"{result.shot.listing}.jpg") as image:
             pair = np.asarray(image.convert("RGB")).astype(float)
         assert pair.shape[1] == 1200
