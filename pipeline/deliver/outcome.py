@@ -94,7 +94,7 @@ def deliver_pictures(
     """
     without_ipp()
     metadata = read_metadata(donor.path, donor.format)
-    captured = xmp.MERGED if len(shot.sources) > 1 else xmp.EDITED
+    captured = xmp.declared(metadata.xmp) or (xmp.MERGED if len(shot.sources) > 1 else xmp.EDITED)
     place: Any = {"listing": shot.listing, "name": shot.name, "destination": destination}
     outputs = deliver(
         finished.picture,

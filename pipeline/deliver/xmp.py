@@ -20,6 +20,11 @@ MERGED = "http://cv.iptc.org/newscodes/digitalsourcetype/computationalCapture"
 EDITED = "http://cv.iptc.org/newscodes/digitalsourcetype/algorithmicallyEnhanced"
 COMPOSITE_CAPTURE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeCapture"
 COMPOSITE_SYNTHETIC = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeSynthetic"
+_CAPTURES = frozenset(
+    {"digitalCapture", "computationalCapture", "algorithmicallyEnhanced", "humanEdits", "minorHumanEdits"}
+)
+_SCANS = frozenset({"negativeFilm", "positiveFilm", "print", "screenCapture"})
+"""Source types that say no more than that a scene was captured, or scanned, and edited."""
 _XMP, _DC = "http://ns.adobe.com/xap/1.0/", "http://purl.org/dc/elements/1.1/"
 _TIFF, _EXIF = "http://ns.adobe.com/tiff/1.0/", "http://ns.adobe.com/exif/1.0/"
 _IPTC_EXT, _NOTE = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/", "http://ns.adobe.com/xmp/note/"
@@ -91,6 +96,15 @@ def changed(packet: bytes, change: Change, *, insert: bool = True) -> bytes | No
     prefix = closings[-1].group(1) or ""
     inserted = _description(change, prefix, about.group(2) if about else "", tool) if insert else ""
     return bom + (text[:at] + inserted + text[at:]).encode(encoding)
+
+
+def declared(packet: bytes) -> str | None:
+    """The source type of a packet whose picture is more than a capture: that stays true of what is made of it."""
+    decoded = _decode(packet)
+    found = re.search(r"https?://cv\.iptc\.org/newscodes/digitalsourcetype/(\w+)", decoded[0]) if decoded else None
+    if found is None or found[1] in _CAPTURES or found[1] in _SCANS:
+        return None
+    return found[0]
 
 
 def fresh(change: Change) -> bytes:

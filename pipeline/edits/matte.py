@@ -28,6 +28,7 @@ _STEP = (0.025, 0.06)
 """Likewise the local gradient, per pixel, that ends the sky."""
 _UNSURE, _BURNT, _WIRE = 0.005, 0.96, 4
 _GREENERY, _INTO_TREES = 0.3, 20
+_VEILED, _GAP = 0.1, 0.012
 _CLOUDY, _OTHER = 0.08, 0.04
 """How much darker in blue than the sky around it a cloud or a rent in one may be."""
 _APART, _PURE = 0.15, (4, 0.5)
@@ -49,9 +50,9 @@ class Border:
     sky, continued everywhere, and of what stands before it, in the band.
 
     Doubts, 0..1. open: share of the outline beyond which the picture goes on as before, so that nothing shows where the
-    sky ends. strayed: share of the sky far from all that the network holds for it. torn: share of what the network
-    holds for sky that was left behind, although nothing dark stands there (less in small pictures, which are all
-    border). mottled: share of the sky that has another colour than the sky around, as in the rents and edges of clouds.
+    sky ends. strayed: share of the sky far from all that the network holds for it, trees apart. torn: share of what the
+    network holds for sky that was left behind, although nothing dark stands there (less in small pictures, which are
+    all border). mottled: share of the sky with another colour than the sky around, as in the rents and edges of clouds.
     """
 
     inside: NDArray[np.float32]
@@ -95,17 +96,25 @@ def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
     # Elsewhere it is not asked for: nothing there makes small plans.
     front = front * cv2.dilate(band, _disc(_BAND))[..., None]
     soft = np.clip((guided(x.mean(axis=2), p, *_GUIDED) - 0.15) / 0.7, 0, 1)
-    return Border(inside, band, soft.astype(np.float32), old, front, *_doubts(x, p, found, old, apart))
+    return Border(
+        inside,
+        band,
+        soft.astype(np.float32),
+        old,
+        front,
+        *_doubts(p, green, found, apart, darker=old[..., 2] - x[..., 2]),
+    )
 
 
-def _doubts(x: Any, p: Any, found: Mask, old: Any, apart: Any) -> tuple[float, float, float, float]:
+def _doubts(p: Any, green: Any, found: Mask, apart: Any, *, darker: Any) -> tuple[float, float, float, float]:
     """What speaks against a border: open, strayed, torn and mottled (Border)."""
     away, sky = _distance(found), p > _LIKELY
     beyond = (away > 2) & (away < _BEYOND)
-    left = sky & (away > 1) & (old[..., 2] - x[..., 2] < _CLOUDY)
+    astray = (_distance(sky.astype(np.uint8)) > _FAR) & (green < _GREENERY)
+    left = sky & (away > 1) & (darker < _CLOUDY)
     return (
         float(np.mean(apart[beyond] < _ALIKE[0])) if beyond.any() else 0.0,
-        float(np.mean(_distance(sky.astype(np.uint8))[found > 0] > _FAR)),
+        float(np.mean(astray[found > 0])),
         float(left.sum() / max(int(sky.sum()), 1)) * max(p.shape) / _LONG_SIDE,
         float(np.mean(apart[cv2.erode(found, _disc(_BAND)) > 0] > _OTHER)) if found.any() else 0.0,
     )
@@ -131,8 +140,10 @@ def _grown(x: Any, p: Any, green: Any, seed: Mask) -> tuple[Mask, NDArray[np.flo
         reached = (_connected(ways | across, found) | (p > _LIKELY).astype(np.uint8)) & ways
         # A pixel beside an edge is alike but not smooth: it is reached last, and nothing grows on from it.
         reached = reached | (cv2.dilate(reached, _disc(1)) & (alike & possible).astype(np.uint8))
-        holes = alike & ((p > _HOLE) | very_alike) & (green > _GREENERY) & (_distance(reached) < _INTO_TREES)
-        certain = reached | holes.astype(np.uint8)
+        # Leaves are far from all skies, so what is near enough between them is sky, also in the veil that a lens lays.
+        gap = (alike & ((p > _HOLE) | very_alike)) | ((apart < _VEILED) & (p > _GAP))
+        gap = (gap & (green > _GREENERY)).astype(np.uint8)
+        certain = reached | _connected(gap, gap & (_distance(reached) < _INTO_TREES))
         # What was certain to the network but is darker than all around it stands before the sky. Blue is the last to
         # go: it is left in the rents of clouds.
         darker = np.where(old[..., 2] - x[..., 2] > _CLOUDY, apart, 0)

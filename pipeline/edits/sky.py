@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 import cv2
 import numpy as np
@@ -27,19 +27,42 @@ from pipeline.see.lines import Tilt, camera
 from pipeline.see.scene import Seen
 
 Field = NDArray[np.floating[Any]]
-_SUN_UP, _SUN_ASIDE = 42.0, 125.0
-"""Degrees: the sun's height, and how far from the way that the camera looks (it stands behind the photographer)."""
-_HAZE = 1.0
 _TRUSTED, _LOWEST = 0.5, 1.0
 """Confidence in a tilt from which it counts; degrees above the horizon of the lowest sky that is seen."""
 _COLUMNS, _SHOWN_COLUMNS = 24, 96
-_VIVID = 1.15
+_DAYS = ((100.0, 140.0), (32.0, 55.0), (1.2, 4.5), (0.85, 1.1))
+"""Bounds of aside, up, haze and vivid."""
 _WORTH = 0.01
 """Share of the frame below which a sky is left as it is."""
 _OPEN, _STRAYED, _TORN, _MOTTLED = 0.05, 0.05, 0.0155, 0.14
 """Limits of what the border says against itself (matte.py)."""
 _GROUND, _ABOVE = (0.2, 0.6), (0.66, 0.74)
 """Median luma of all but the sky in poor and in full light, and that of the skies which go with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """The weather and hour of a clear day, the same for all photos of a listing.
+
+    side: -1 or 1, from which side the sun shines. aside, up: degrees that the sun stands away from where the camera
+    looks (more than 90: behind the photographer), and above the horizon. haze: times that of clean air. vivid: times
+    the model's saturation.
+    """
+
+    side: int = 1
+    aside: float = 125.0
+    up: float = 42.0
+    haze: float = 1.5
+    vivid: float = 1.05
+
+    @classmethod
+    def of(cls, listing: str) -> Self:
+        """Chosen by the listing's name. Dull skies come with soft light, and so with hazy days."""
+        digest = hashlib.sha256(listing.encode()).digest()
+        aside, up, haze, vivid = (
+            low + (high - low) * byte / 255 for (low, high), byte in zip(_DAYS, digest[1:5], strict=True)
+        )
+        return cls(1 if digest[0] & 1 else -1, aside, up, haze, vivid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +100,7 @@ def plan(proxy: Field, balanced: Field, lit: Field, seen: Seen, panel: Sky, *, l
     size = (proxy.shape[1], proxy.shape[0])
     brightness = _brightness(lit, seen)
     if panel.folder is None:
-        shown = clear_sky(seen.tilt, size, border.inside, brightness, sun_side(listing))
+        shown = clear_sky(seen.tilt, size, border.inside, brightness, Day.of(listing))
         return NewSky((layer_of(border, shown, strength=panel.strength),), facts | {"replaced": "rendered"})
     own = in_frame(chosen(panel.folder, listing), size, border.inside, brightness)
     layer = layer_of(border, own.shown, strength=panel.strength)
@@ -88,11 +111,6 @@ def plan(proxy: Field, balanced: Field, lit: Field, seen: Seen, panel: Sky, *, l
 def _doubtful(border: Border) -> bool:
     ends_here = border.open <= _OPEN and border.strayed <= _STRAYED
     return not ends_here or border.torn > _TORN or border.mottled > _MOTTLED
-
-
-def sun_side(listing: str) -> int:
-    """From which side the sun shines, -1 or 1: the same for all photos of a listing."""
-    return 1 if hashlib.sha256(listing.encode()).digest()[0] & 1 else -1
 
 
 def _brightness(lit: Field, seen: Seen) -> float:
@@ -110,7 +128,7 @@ def layer_of(border: Border, shown: Field, *, strength: float = 1.0) -> Layer:
     return Layer("sky", inside, band, soft, old, front, new, strength)
 
 
-def clear_sky(tilt: Tilt, size: tuple[int, int], visible: Field, brightness: float, side: int) -> NDArray[np.float32]:
+def clear_sky(tilt: Tilt, size: tuple[int, int], visible: Field, brightness: float, day: Day) -> NDArray[np.float32]:
     """A clear sky over the frame (h, w, 3) float32 0..1, sRGB-encoded, at a small size.
 
     Parameters
@@ -118,12 +136,11 @@ def clear_sky(tilt: Tilt, size: tuple[int, int], visible: Field, brightness: flo
     size : (width, height) of the frame in any unit
     visible : (h, w) where it will be seen, of any size
     brightness : level of its median luma there
-    side : -1 or 1, from which side the sun shines
     """
     tilt = _with_horizon_below(tilt, size, visible)
-    sun = _direction(np.radians(side * _SUN_ASIDE), np.radians(_SUN_UP))
+    sun = _direction(np.radians(day.side * day.aside), np.radians(day.up))
     rows = max(8, round(_COLUMNS * size[1] / size[0]))
-    light = radiance(_rays(tilt, size, _COLUMNS, rows), sun, _HAZE)
+    light = radiance(_rays(tilt, size, _COLUMNS, rows), sun, day.haze)
     width, height = _SHOWN_COLUMNS, max(8, round(_SHOWN_COLUMNS * size[1] / size[0]))
     light = cv2.resize(np.log(light).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
     light = np.exp(light)
@@ -134,7 +151,7 @@ def clear_sky(tilt: Tilt, size: tuple[int, int], visible: Field, brightness: flo
     # A film's shoulder: the bright horizon pales instead of clipping.
     exposed = 1 - np.exp(light * np.float32(np.log(1 - wanted) / middle))
     grey = (exposed @ np.array([0.2126, 0.7152, 0.0722], np.float32))[..., None]
-    return np.clip(from_linear(np.clip(grey + _VIVID * (exposed - grey), 0, 1).astype(np.float32)), 0, 1)
+    return np.clip(from_linear(np.clip(grey + np.float32(day.vivid) * (exposed - grey), 0, 1).astype(np.float32)), 0, 1)
 
 
 def _rays(tilt: Tilt, size: tuple[int, int], columns: int, rows: int) -> NDArray[np.float64]:

@@ -405,3 +405,14 @@ def test_hostile_xmp_takes_time_in_proportion_to_its_length(text: str) -> None:
         xmp.shrunk(packet, 100)
         seconds.append(time.process_time() - start)
     assert seconds[1] < 8 * 4 * seconds[0] + 0.5  # quadratic would be 64 times
+
+
+@pytest.mark.parametrize(
+    ("before", "kept"),
+    [("compositeSynthetic", True), ("trainedAlgorithmicMedia", True), ("digitalCapture", False), ("", False)],
+)
+def test_what_a_picture_said_of_its_making_stays_known(before: str, kept: bool) -> None:
+    uri = f"http://cv.iptc.org/newscodes/digitalsourcetype/{before}"
+    packet = xmp.fresh(xmp.Change(uri, 8, 8)) if before else b""
+    assert xmp.declared(packet) == (uri if kept else None)
+    assert xmp.declared(xmp.changed(packet, xmp.Change(EDITED, 8, 8)) or b"") is None

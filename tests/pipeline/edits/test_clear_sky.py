@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.edits.clear_sky import radiance
-from pipeline.edits.sky import clear_sky
+from pipeline.edits.sky import Day, clear_sky
 from pipeline.see.lines import Tilt
 
 SUN = np.array([np.sin(2.0) * 0.74, np.cos(2.0) * 0.74, 0.67])
@@ -40,20 +40,20 @@ def test_haze_pales_the_sky():
 
 @pytest.mark.parametrize("brightness", [0.55, 0.7])
 def test_its_middle_is_as_bright_as_asked(brightness: float):
-    sky = clear_sky(Tilt(), (1500, 1000), np.vstack([ALL[:20], 0 * ALL[20:]]), brightness, 1)
+    sky = clear_sky(Tilt(), (1500, 1000), np.vstack([ALL[:20], 0 * ALL[20:]]), brightness, Day())
     luma = sky @ np.array([0.2126, 0.7152, 0.0722], np.float32)
     assert np.median(luma[: int(sky.shape[0] * 20 / 48)]) == pytest.approx(brightness, abs=0.03)
 
 
 def test_the_sun_on_the_other_side_mirrors_the_sky():
-    left, right = (clear_sky(Tilt(), (1500, 1000), ALL, 0.7, side) for side in (-1, 1))
+    left, right = (clear_sky(Tilt(), (1500, 1000), ALL, 0.7, Day(side)) for side in (-1, 1))
     np.testing.assert_allclose(left, right[:, ::-1], atol=2e-3)
     assert np.abs(left - right).max() > 0.005
 
 
 def test_a_camera_that_looks_up_sees_deeper_blue_and_a_rolled_one_a_slanting_horizon():
-    level = clear_sky(Tilt(confidence=1.0), (1500, 1000), ALL, 0.7, 1)
-    rolled = clear_sky(Tilt(roll=8.0, confidence=1.0), (1500, 1000), ALL, 0.7, 1)
+    level = clear_sky(Tilt(confidence=1.0), (1500, 1000), ALL, 0.7, Day())
+    rolled = clear_sky(Tilt(roll=8.0, confidence=1.0), (1500, 1000), ALL, 0.7, Day())
     blue = rolled[..., 2] - rolled[..., 0]
     # Turned clockwise, the camera sees its right side lower: nearer to the horizon's other side.
     row = rolled.shape[0] // 3
@@ -62,6 +62,6 @@ def test_a_camera_that_looks_up_sees_deeper_blue_and_a_rolled_one_a_slanting_hor
 
 
 def test_a_thumbnail_has_a_sky_too():
-    sky = clear_sky(Tilt(), (3, 2), np.ones((2, 3), np.float32), 0.7, 1)
+    sky = clear_sky(Tilt(), (3, 2), np.ones((2, 3), np.float32), 0.7, Day())
     assert np.isfinite(sky).all()
     assert 0 <= sky.min() <= sky.max() <= 1

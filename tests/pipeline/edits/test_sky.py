@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.codes import Code
-from pipeline.edits.sky import NewSky, plan, sun_side
+from pipeline.edits.sky import Day, NewSky, plan
 from pipeline.recipe import Sky
 from pipeline.see.scene import Seen
 
@@ -103,6 +103,9 @@ def test_a_brighter_scene_gets_a_brighter_sky_within_bounds() -> None:
     assert 0.6 < dim < bright < 0.8
 
 
-def test_the_sun_stays_on_its_side_through_a_listing_and_differs_between_them() -> None:
-    assert sun_side("12 Oak Street") == sun_side("12 Oak Street")
-    assert {sun_side(f"listing {n}") for n in range(20)} == {-1, 1}
+def test_the_day_stays_the_same_through_a_listing_and_differs_between_them() -> None:
+    assert Day.of("12 Oak Street") == Day.of("12 Oak Street")
+    days = [Day.of(f"listing {n}") for n in range(40)]
+    assert {d.side for d in days} == {-1, 1}
+    assert len({d.haze for d in days}) > 20
+    assert all(d.aside > 90 and 20 < d.up < 70 for d in days)
