@@ -25,6 +25,10 @@ _CAPTURES = frozenset(
 )
 _SCANS = frozenset({"negativeFilm", "positiveFilm", "print", "screenCapture"})
 """Source types that say no more than that a scene was captured, or scanned, and edited."""
+_COMPOSITES = frozenset({"compositeCapture", "composite"})
+_TRAINED = ("compositeWithTrainedAlgorithmicMedia", "trainedAlgorithmicMedia")
+"""What says less, and more, than that something in a picture was made rather than captured."""
+_SOURCE_TYPE = re.compile(r"https?://cv\.iptc\.org/newscodes/digitalsourcetype/(\w+)")
 _XMP, _DC = "http://ns.adobe.com/xap/1.0/", "http://purl.org/dc/elements/1.1/"
 _TIFF, _EXIF = "http://ns.adobe.com/tiff/1.0/", "http://ns.adobe.com/exif/1.0/"
 _IPTC_EXT, _NOTE = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/", "http://ns.adobe.com/xmp/note/"
@@ -98,13 +102,27 @@ def changed(packet: bytes, change: Change, *, insert: bool = True) -> bytes | No
     return bom + (text[:at] + inserted + text[at:]).encode(encoding)
 
 
-def declared(packet: bytes) -> str | None:
-    """The source type of a packet whose picture is more than a capture: that stays true of what is made of it."""
-    decoded = _decode(packet)
-    found = re.search(r"https?://cv\.iptc\.org/newscodes/digitalsourcetype/(\w+)", decoded[0]) if decoded else None
-    if found is None or found[1] in _CAPTURES or found[1] in _SCANS:
-        return None
-    return found[0]
+def declared(*packets: bytes) -> str | None:
+    """The strongest source type in packets whose picture is more than a capture: that stays true of what follows."""
+    texts = (decoded[0] for decoded in map(_decode, packets) if decoded)
+    found = [match[0] for text in texts for match in _SOURCE_TYPE.finditer(text)]
+    strongest = max(found, key=_strength, default="")
+    return strongest if strongest and _strength(strongest) else None
+
+
+def stronger(one: str, other: str) -> str:
+    """Of two source types (URIs) the one that says more of what was not captured; `one` where they say as much."""
+    return max(one, other, key=_strength)
+
+
+def _strength(source_type: str) -> int:
+    """0 for captures and scans; what is unknown counts as made in part."""
+    name = source_type.rsplit("/", 1)[-1]
+    if name in _CAPTURES or name in _SCANS:
+        return 0
+    if name in _COMPOSITES:
+        return 1
+    return 3 + _TRAINED.index(name) if name in _TRAINED else 2
 
 
 def fresh(change: Change) -> bytes:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -416,3 +417,18 @@ def test_what_a_picture_said_of_its_making_stays_known(before: str, kept: bool) 
     packet = xmp.fresh(xmp.Change(uri, 8, 8)) if before else b""
     assert xmp.declared(packet) == (uri if kept else None)
     assert xmp.declared(xmp.changed(packet, xmp.Change(EDITED, 8, 8)) or b"") is None
+
+
+def test_of_several_statements_the_strongest_counts_wherever_it_stands() -> None:
+    uri = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+    order = ["humanEdits", "compositeCapture", "compositeSynthetic", "compositeWithTrainedAlgorithmicMedia"]
+    order += ["trainedAlgorithmicMedia"]
+    packets = {name: xmp.fresh(xmp.Change(uri + name, 8, 8)) for name in order}
+    for weaker, stronger in pairwise(order):
+        assert xmp.declared(packets[weaker], packets[stronger]) == uri + stronger
+        assert xmp.declared(packets[stronger], packets[weaker]) == uri + stronger
+        assert xmp.declared(xmp.merged(packets[weaker], packets[stronger]) or b"") == uri + stronger
+        assert (
+            xmp.stronger(uri + weaker, uri + stronger) == xmp.stronger(uri + stronger, uri + weaker) == uri + stronger
+        )
+    assert xmp.stronger(uri + "somethingNew", uri + "compositeCapture") == uri + "somethingNew"
