@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from pipeline.check.balance import Fit, Vector
 from pipeline.photo import FloatImage, Image
 from pipeline.plan import Tone
+from pipeline.read.color import LUMA
 
 BLOCKS = 64
 _LONG, _LEAST_STEP = 320, 4
 _DIM = 0.5
 _PALE, _SATURATION, _HUE = 4.0, 0.3, 0.07
 _FADING, _TURNING = 0.6, 0.25
-_LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 # Linear sRGB to cone responses and those, after the cube root, to Lab (Ottosson 2020).
 _CONES = np.array(
     [
@@ -98,7 +98,7 @@ def linear(encoded: FloatImage) -> FloatImage:
 
 def luminance(light: NDArray[np.floating]) -> FloatImage:
     """Rec. 709 weighted sum of the channels, (h, w)."""
-    return cv2.transform(light.astype(np.float32), _LUMA[None]).reshape(light.shape[:2])
+    return cv2.transform(light.astype(np.float32), LUMA[None]).reshape(light.shape[:2])
 
 
 def oklab(light: FloatImage) -> FloatImage:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.plan import Operation, Tone
-from pipeline.read.color import from_linear, to_linear
+from pipeline.read.color import LUMA, from_linear, to_linear
 from pipeline.recipe import Balance
 from pipeline.reduce import reduced
 from pipeline.see.scene import Seen
@@ -67,7 +67,7 @@ def _coloured(seen: Seen, proxy: Field) -> Any:
 def gains_of(chroma: Field) -> NDArray[np.float64]:
     """Linear gains (R, G, B) that neutralise (log R/G, log B/G), of unit luminance and bounded."""
     gains = np.exp(-np.array([chroma[0], 0.0, chroma[1]]))
-    gains /= float(gains @ [0.2126, 0.7152, 0.0722])
+    gains /= float(gains @ LUMA)
     return np.clip(gains, *_GAIN)
 
 

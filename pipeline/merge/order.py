@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.read.color import LUMA, to_linear
+
 Array = NDArray[np.floating[Any]]
-_LEVELS = np.arange(256, dtype=np.float32) / 255
-_LINEAR = np.where(_LEVELS <= 0.04045, _LEVELS / 12.92, ((_LEVELS + 0.055) / 1.055) ** 2.4).astype(np.float32)
-_LUMA = np.array([[0.2126, 0.7152, 0.0722]], np.float32)
+_LINEAR = to_linear(np.arange(256, dtype=np.float32) / np.float32(255))
 _BLACK = 2.0**-14
 _BINS = 64
 _HALF_BAND = 0.5
@@ -63,7 +63,7 @@ def log_radiance(exposures: Sequence[NDArray[np.uint8]], exposure_values: Sequen
     for i, (exposure, value) in enumerate(zip(exposures, values, strict=True)):
         channels = cv2.split(exposure)
         peak = cv2.max(cv2.max(*channels[:2]), channels[2])
-        luminance = cv2.transform(cv2.LUT(exposure, _LINEAR), _LUMA)
+        luminance = cv2.transform(cv2.LUT(exposure, _LINEAR), LUMA[None])
         trust = _TRUST.copy()
         if i == 0:
             trust[128:] = np.maximum(trust[128:], 1e-3)
@@ -99,7 +99,7 @@ def keep_tone_order(base: Array, radiance: Array) -> NDArray[np.float32]:
     height, width = radiance.shape
     s = min(1.0, 512 / max(height, width))
     size = (max(round(width * s), 1), max(round(height * s), 1))
-    luma = cv2.transform(base, _LUMA)
+    luma = cv2.transform(base, LUMA[None])
     y = cv2.resize(luma, size, interpolation=cv2.INTER_AREA)
     r = cv2.resize(radiance, size, interpolation=cv2.INTER_AREA)
     sigma = 0.01 * max(size)

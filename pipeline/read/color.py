@@ -24,6 +24,8 @@ from pipeline.read.icc import BadProfile, profile_space
 _STRIP = 1 << 20
 """Pixels per strip: what a conversion needs beside its input and output."""
 _LATTICE = 33
+LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
+"""Weights of R, G, B: luminance of linear light, luma of encoded values (ITU-R BT.709)."""
 
 
 def to_linear(x: NDArray[np.float32]) -> NDArray[np.float32]:

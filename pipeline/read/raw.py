@@ -21,12 +21,11 @@ from numpy.typing import NDArray
 
 from pipeline.codes import Code, PhotoError
 from pipeline.photo import Header, Image
-from pipeline.read.color import from_linear, to_linear
+from pipeline.read.color import LUMA, from_linear, to_linear
 from pipeline.read.metadata.header import libraw_reason, raw_crop
 
 KNOTS = np.arange(-12.0, 1.0)
 """Where a base curve is given: log2 of linear light, 0 being saturation of the sensor."""
-_LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 _PREVIEW_SIDE = 256
 _STRIP_ROWS = 256
 # Linear light as the sensor saw it. LibRaw would otherwise take white from the brightest pixel of each frame
@@ -71,7 +70,7 @@ def raw_settings(reference: Header) -> RawSettings:
         return draft
     shown = _small(to_linear(preview))
     linear = _small(decode_linear(reference, draft, half=True).astype(np.float32) / np.float32(65535))
-    return replace(draft, curve=tuple(fit_curve(linear @ _LUMA, shown @ _LUMA).tolist()))
+    return replace(draft, curve=tuple(fit_curve(linear @ LUMA, shown @ LUMA).tolist()))
 
 
 def decode_linear(header: Header, raw: RawSettings, *, half: bool = False) -> NDArray[np.uint16]:
