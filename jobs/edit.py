@@ -47,7 +47,7 @@ from jobs.progress import Silence, Watcher, photos
 from jobs.summary import summarise, write_json
 from pipeline.codes import Code, Failure, PhotoError, SettingsError
 from pipeline.deliver.gallery import write_report
-from pipeline.develop import check_settings
+from pipeline.develop import prepared
 from pipeline.photo import Result, Shot
 from pipeline.read.copies import digest_of_ends
 from pipeline.read.groups import write as write_groups
@@ -87,7 +87,7 @@ def edit(job: Job, settings: Settings, watcher: Watcher | None = None, stop: Sto
     watcher, stop = watcher or Silence(), stop or Stop()
     started = time.monotonic()
     check_source(job.source)
-    check_settings(job.recipe)
+    job = replace(job, recipe=prepared(job.recipe))
     check_destination(job.destination, job.source, may_lie_inside=not settings.database)
     job = replace(job, destination=job.destination.absolute())
     run = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"

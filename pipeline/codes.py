@@ -56,6 +56,11 @@ class Code(Enum):
         False,
         "The sky should be replaced, but it is not certain where it ends: it was left as it is.",
     )
+    SKY_UNREADABLE = (
+        "edit",
+        True,
+        "A photo of sky.folder changed, vanished or cannot be read: put it back, or run again with --update.",
+    )
     # engine
     OOM = ("render", True, "The worker ran out of memory: use fewer workers or a larger machine.")
     INTERNAL = ("engine", False, "This is our fault: please report it with the log line.")

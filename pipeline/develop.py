@@ -111,11 +111,15 @@ def see(surveyed: Surveyed, recipe: Recipe) -> scene.Seen:
     return scene.look(surveyed.proxy, focal=_focal(surveyed), eyes=network(recipe.see.weights))
 
 
-def check_settings(recipe: Recipe) -> None:
-    """Raise SettingsError where files that the recipe names cannot be read: once, and not for each photo."""
+def prepared(recipe: Recipe) -> Recipe:
+    """The recipe with what it names noted, so that all photos of a job get the same: the pictures of sky.folder.
+
+    Raises SettingsError where files that it names cannot be read: once, and not for each photo.
+    """
     network(recipe.see.weights)
-    if recipe.sky.replaces and recipe.sky.folder is not None:
-        own_skies.photos_in(recipe.sky.folder)
+    sky = recipe.sky
+    photos = own_skies.noted(sky.folder) if sky.replaces and sky.folder is not None else {}
+    return recipe.model_copy(update={"sky": sky.model_copy(update={"photos": photos})})
 
 
 def _focal(surveyed: Surveyed) -> float | None:

@@ -25,7 +25,7 @@ from pipeline.codes import Code, Failure, PhotoError, SettingsError
 from pipeline.deliver.figure import figure
 from pipeline.deliver.outcome import Finished, deliver_pictures, refusal
 from pipeline.deliver.profiles import UNALTERED
-from pipeline.develop import Surveyed, check_settings, coded, finish, plan, survey
+from pipeline.develop import Surveyed, coded, finish, plan, prepared, survey
 from pipeline.photo import FloatImage, Image, Shot
 from pipeline.plan import Plan
 from pipeline.read.decode import decode
@@ -85,7 +85,8 @@ class Edited:
     def save(self, path: PathLike) -> Path:
         """Write the edited picture with its metadata, as the command line does, and return where it lies.
 
-        A picture with another sky gets its `<name>_unaltered.jpg` beside it.
+        A picture with another sky gets its `<name>_unaltered.jpg` beside it, which is replaced, too, if it exists. One
+        of an earlier picture of that name stays where this one has no other sky.
 
         Parameters
         ----------
@@ -172,8 +173,7 @@ def edit(paths: PathLike | Iterable[PathLike], recipe: Recipe | None = None, *, 
     """
     if threads < 1:
         raise SettingsError(f"threads={threads}: must be 1 or more")
-    recipe = recipe or Recipe()
-    check_settings(recipe)
+    recipe = prepared(recipe or Recipe())
     results: list[Edited] = []
     for found in _found(paths, recipe):
         results += [_edited(shot, recipe, threads) for shot in found.shots]

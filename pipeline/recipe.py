@@ -123,11 +123,17 @@ class Sky(Panel):
         min_length=1,
         description="folder of your own photos of skies, one for each listing; else rendered",
     )
+    photos: dict[str, str] = Field(
+        default_factory=dict, description="name and SHA-256 of each picture in folder: noted when a job begins"
+    )
 
     @field_validator("folder")
     @classmethod
     def _wherever_it_is_read(cls, folder: str | None) -> str | None:
-        return None if folder is None else str(Path(folder).expanduser().absolute())
+        try:
+            return None if folder is None else str(Path(folder).expanduser().absolute())
+        except RuntimeError as error:  # of a ~user who is not there
+            raise ValueError(str(error)) from None
 
     @property
     def replaces(self) -> bool:

@@ -64,9 +64,14 @@ class Finished:
         return () if self.covered is None else tuple(dict.fromkeys(layer.label for layer in self.plan.layers))
 
     @property
-    def changed(self) -> bool:
-        """Whether the picture differs from the pixels of its one source: edited, or merged of several."""
-        return self.strength > 0 or self.plan.warp is not None or sum(self.plan.merge.used) > 1
+    def adjusted(self) -> bool:
+        """Whether light or colour of the whole picture were edited."""
+        return self.strength > 0 and bool(self.plan.tones)
+
+    @property
+    def captured(self) -> bool:
+        """Whether the picture, but for its layers, still is its one source pixel by pixel."""
+        return not self.adjusted and self.plan.warp is None and sum(self.plan.merge.used) <= 1
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -90,27 +95,30 @@ def deliver_pictures(
 ) -> dict[str, Delivered]:
     """Write every profile of a picture, and what was captured beside what was altered.
 
-    A JPEG that nothing changed is copied byte for byte. donor: header of the file that gives the metadata.
+    A plain JPEG whose pixels did not change is copied byte for byte. donor: header of the file that gives the metadata.
     """
     without_ipp()
     metadata = read_metadata(donor.path, donor.format)
-    captured = xmp.declared(metadata.xmp) or (xmp.MERGED if len(shot.sources) > 1 else xmp.EDITED)
+    declared = xmp.declared(metadata.xmp, metadata.extended_xmp)
+    captured = declared or (xmp.MERGED if len(shot.sources) > 1 else xmp.EDITED)
     place: Any = {"listing": shot.listing, "name": shot.name, "destination": destination}
     outputs = deliver(
         finished.picture,
         metadata,
         recipe.deliver,
-        source_type=_composite(finished.plan) if finished.altered else captured,
+        source_type=xmp.stronger(captured, _composite(finished.plan)) if finished.altered else captured,
         sequence=sequence,
         **place,
     )
     if finished.unaltered is not None:
         twin = write_unaltered(finished.unaltered, metadata, recipe.deliver, source_type=captured, **place)
         outputs["unaltered"] = twin
-    if not finished.changed and recipe.deliver.format == "jpeg" and _is_plain_jpeg(donor, metadata.icc):
-        full = outputs["full"]
-        size = copy_untouched(Path(donor.path), destination / full.path)
-        outputs["full"] = replace(full, bytes=size, quality=None, warnings=(), dropped=())
+    unchanged = "unaltered" if finished.altered else "full"
+    is_jpeg = unchanged == "unaltered" or recipe.deliver.format == "jpeg"
+    if finished.captured and is_jpeg and _is_plain_jpeg(donor, metadata.icc):
+        written = outputs[unchanged]
+        size = copy_untouched(Path(donor.path), destination / written.path)
+        outputs[unchanged] = replace(written, bytes=size, quality=None, warnings=(), dropped=())
     return outputs
 
 
@@ -123,7 +131,7 @@ def provenance_plane(finished: Finished) -> provenance.Plane:
     """Half-size plane of a finished picture: its exposures' owners, and what was done to each pixel."""
     height, width = finished.picture.shape[:2]
     half = (-(-width // 2), -(-height // 2))
-    flags = provenance.ADJUSTED if finished.strength > 0 else 0
+    flags = provenance.ADJUSTED if finished.adjusted else 0
     if finished.owner is None:
         plane = provenance.new_plane(half[1], half[0], flags=flags)
     else:

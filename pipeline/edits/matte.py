@@ -112,11 +112,12 @@ def _doubts(p: Any, green: Any, found: Mask, apart: Any, *, darker: Any) -> tupl
     beyond = (away > 2) & (away < _BEYOND)
     astray = (_distance(sky.astype(np.uint8)) > _FAR) & (green < _GREENERY)
     left = sky & (away > 1) & (darker < _CLOUDY)
+    inner = cv2.erode(found, _disc(_BAND)) > 0
     return (
         float(np.mean(apart[beyond] < _ALIKE[0])) if beyond.any() else 0.0,
         float(np.mean(astray[found > 0])),
         float(left.sum() / max(int(sky.sum()), 1)) * max(p.shape) / _LONG_SIDE,
-        float(np.mean(apart[cv2.erode(found, _disc(_BAND)) > 0] > _OTHER)) if found.any() else 0.0,
+        float(np.mean(apart[inner] > _OTHER)) if inner.any() else 1.0,
     )
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +12,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.codes import PhotoError, SettingsError
-from pipeline.read.color import from_linear, to_linear
-from pipeline.read.decode import decode
+from pipeline.codes import Code, PhotoError, SettingsError
+from pipeline.read.color import LUMA, from_linear, to_linear
 from pipeline.read.metadata.header import read_header
+from pipeline.read.scan import PICTURES, RAWS
 from pipeline.reduce import reduced
+from pipeline.render.assets import picture_of
 
 Field = NDArray[np.floating[Any]]
 _GAIN = (0.6, 1.6)
 """Times linear light: a sky photo is made darker or brighter within these bounds only."""
 _SMALL = 96
-_WEIGHTS = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,50 +36,62 @@ class Own:
     shown: NDArray[np.float32]
 
 
-@lru_cache(maxsize=8)
-def photos_in(folder: str) -> tuple[Path, ...]:
-    """The pictures of a folder by name. Raises SettingsError where there are none, or one cannot be read."""
+def noted(folder: str) -> dict[str, str]:
+    """Name and SHA-256 of each picture in a folder, in order of name. Files with endings of no picture do not count.
+
+    Raises SettingsError where there is none, or one cannot be read.
+    """
     path = Path(folder)
     if not path.is_dir():
         raise SettingsError(f"sky.folder: {folder} is no folder")
     try:
-        files = [p for p in sorted(path.iterdir()) if p.is_file() and not p.name.startswith(".")]
-        for file in files:
-            read_header(file)
-    except (OSError, PhotoError) as error:
-        raise SettingsError(f"sky.folder: {error}") from None
-    if not files:
+        files = [f for f in sorted(path.iterdir()) if f.suffix[1:].lower() in PICTURES | RAWS and f.name[0] != "."]
+        found = {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
+        for name, digest in found.items():
+            picture_of(path / name, digest, reduce=8)
+    except OSError as error:
+        raise SettingsError(f"sky.folder: {error.filename or folder}: {error.strerror or error}") from None
+    except PhotoError as error:
+        raise SettingsError(f"sky.folder: {error.message}") from None
+    if not found:
         raise SettingsError(f"sky.folder: there is no picture in {folder}")
-    return tuple(files)
+    return found
 
 
-def chosen(folder: str, listing: str) -> Path:
-    """The same for all photos of a listing."""
-    photos = photos_in(folder)
-    return photos[int.from_bytes(hashlib.sha256(listing.encode()).digest()[1:5]) % len(photos)]
+def chosen(photos: Mapping[str, str], listing: str) -> str:
+    """The name of one of the photos, the same for all of a listing."""
+    return list(photos)[int.from_bytes(hashlib.sha256(listing.encode()).digest()[1:5]) % len(photos)]
 
 
-def in_frame(photo: Path, size: tuple[int, int], visible: Field, brightness: float) -> Own:
+def in_frame(photo: Path, digest: str, size: tuple[int, int], visible: Field, brightness: float) -> Own:
     """A photo of a sky over a frame: as wide as that or wider, its lower edge where the lowest sky is seen.
 
-    size: (width, height) of the frame in any unit. visible: (h, w) where the sky will be seen, of any size. brightness:
-    level of its median luma there, approached as far as the bounds of the gain allow. Raises PhotoError.
+    digest: its SHA-256. size: (width, height) of the frame in any unit. visible: (h, w) where the sky will be seen, of
+    any size. brightness: level of its median luma there, approached as far as the bounds of the gain allow. Raises
+    PhotoError: SKY_UNREADABLE.
     """
-    header = read_header(photo)
-    reduce = next((r for r in (8, 4, 2) if max(header.width, header.height) // r >= 4 * _SMALL), 1)
-    picture = decode(header, reduce=reduce)
+    whole = _size_of(photo)
+    reduce = next((r for r in (8, 4, 2) if max(whole) // r >= 4 * _SMALL), 1)
+    picture = picture_of(photo, digest, reduce=reduce)
     small = reduced(picture, 4 * _SMALL).astype(np.float32) / np.float32(np.iinfo(picture.dtype).max)
-    placement = _placement((header.width, header.height), size, visible)
+    placement = _placement(whole, size, visible)
     shown = _seen(small, placement, size)
     where = cv2.resize(visible.astype(np.float32), shown.shape[1::-1], interpolation=cv2.INTER_AREA) > 0.5
     light = to_linear(shown)
-    luminance = light @ _WEIGHTS
+    luminance = light @ LUMA
     middle = float(np.median(luminance[where] if where.any() else luminance))
     wanted = float(to_linear(np.array([brightness], np.float32))[0])
     gain = float(np.clip(wanted / max(middle, 1e-3), *_GAIN))
-    digest = hashlib.sha256(photo.read_bytes()).hexdigest()
     lit = from_linear(np.clip(light * np.float32(gain), 0, 1)).astype(np.float32)
     return Own(str(photo), digest, placement, round(gain, 4), lit)
+
+
+def _size_of(photo: Path) -> tuple[int, int]:
+    try:
+        header = read_header(photo)
+    except (OSError, PhotoError) as error:
+        raise PhotoError(Code.SKY_UNREADABLE, str(error)) from None
+    return header.width, header.height
 
 
 def _placement(photo: tuple[int, int], frame: tuple[int, int], visible: Field) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Self
 
 import cv2
@@ -18,9 +19,9 @@ from numpy.typing import NDArray
 from pipeline.codes import Code
 from pipeline.edits.clear_sky import radiance
 from pipeline.edits.matte import Border, border_of
-from pipeline.edits.own_skies import chosen, in_frame
+from pipeline.edits.own_skies import chosen, in_frame, noted
 from pipeline.plan import Layer
-from pipeline.read.color import from_linear, to_linear
+from pipeline.read.color import LUMA, from_linear, to_linear
 from pipeline.recipe import Sky
 from pipeline.see.dullness import dullness
 from pipeline.see.lines import Tilt, camera
@@ -101,11 +102,13 @@ def plan(proxy: Field, balanced: Field, lit: Field, seen: Seen, panel: Sky, *, l
     brightness = _brightness(lit, seen)
     if panel.folder is None:
         shown = clear_sky(seen.tilt, size, border.inside, brightness, Day.of(listing))
-        return NewSky((layer_of(border, shown, strength=panel.strength),), facts | {"replaced": "rendered"})
-    own = in_frame(chosen(panel.folder, listing), size, border.inside, brightness)
+        return NewSky((layer_of(border, shown, strength=panel.strength),), facts | {"planned": "rendered"})
+    photos = panel.photos or noted(panel.folder)
+    name = chosen(photos, listing)
+    own = in_frame(Path(panel.folder) / name, photos[name], size, border.inside, brightness)
     layer = layer_of(border, own.shown, strength=panel.strength)
     kept = {"asset": own.asset, "digest": own.digest, "placement": own.placement, "gain": own.gain}
-    return NewSky((replace(layer, origin="photo", **kept),), facts | {"replaced": "photo"})
+    return NewSky((replace(layer, origin="photo", **kept),), facts | {"planned": "photo"})
 
 
 def _doubtful(border: Border) -> bool:
@@ -115,7 +118,7 @@ def _doubtful(border: Border) -> bool:
 
 def _brightness(lit: Field, seen: Seen) -> float:
     """Median luma of the new sky: brighter over a brighter scene."""
-    luma = lit @ np.array([0.2126, 0.7152, 0.0722], np.float32)
+    luma = lit @ LUMA
     ground = luma[cv2.resize(seen.sky, luma.shape[::-1]) < 0.1]
     light = float(np.median(ground)) if ground.size else _GROUND[1]
     return float(np.interp(light, _GROUND, _ABOVE))
@@ -145,12 +148,12 @@ def clear_sky(tilt: Tilt, size: tuple[int, int], visible: Field, brightness: flo
     light = cv2.resize(np.log(light).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
     light = np.exp(light)
     mask = cv2.resize(visible.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA) > 0.5
-    luminance = light @ np.array([0.2126, 0.7152, 0.0722], np.float32)
+    luminance = light @ LUMA
     middle = float(np.median(luminance[mask])) if mask.any() else float(np.median(luminance))
     wanted = float(to_linear(np.array([brightness], np.float32))[0])
     # A film's shoulder: the bright horizon pales instead of clipping.
     exposed = 1 - np.exp(light * np.float32(np.log(1 - wanted) / middle))
-    grey = (exposed @ np.array([0.2126, 0.7152, 0.0722], np.float32))[..., None]
+    grey = (exposed @ LUMA)[..., None]
     return np.clip(from_linear(np.clip(grey + np.float32(day.vivid) * (exposed - grey), 0, 1).astype(np.float32)), 0, 1)
 
 

@@ -14,6 +14,7 @@ from PIL import Image
 from rooms import exposures, radiance
 
 from pipeline.codes import Code
+from pipeline.deliver import xmp
 from pipeline.deliver.outcome import digest_of
 from pipeline.develop import develop, finish, plan, survey
 from pipeline.photo import Shot
@@ -276,3 +277,31 @@ def test_at_strength_0_the_listing_recipe_leaves_the_sky_and_writes_no_twin(over
     assert result.altered == ()
     assert set(result.outputs) == {"full"}
     assert result.provenance["composited"] == 0
+
+
+def test_where_nothing_but_the_sky_changed_its_twin_is_the_file_as_it_came(overcast: Shot, tmp_path: Path):
+    off = {f"{panel}.strength": "0" for panel in ("balance", "light", "geometry")}
+    result = develop(overcast, Recipe.load("listing", off), tmp_path / "out")
+    assert result.altered == ("sky",)
+    assert (tmp_path / "out" / result.outputs["unaltered"]).read_bytes() == Path(overcast.sources[0]).read_bytes()
+    assert result.provenance["adjusted"] == 0
+    assert result.provenance["composited"] > 0.1
+    assert result.bytes == (tmp_path / "out" / result.output).stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("trainedAlgorithmicMedia", "trainedAlgorithmicMedia"), ("compositeCapture", "compositeSynthetic")],
+)
+def test_another_sky_never_hides_what_the_photo_said_of_its_making(
+    overcast: Shot, tmp_path: Path, before: str, after: str
+):
+    path = Path(overcast.sources[0])
+    uri = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+    packet = b"http://ns.adobe.com/xap/1.0/\0" + xmp.fresh(xmp.Change(uri + before, 768, 576))
+    jpeg = path.read_bytes()
+    path.write_bytes(jpeg[:2] + b"\xff\xe1" + (len(packet) + 2).to_bytes(2) + packet + jpeg[2:])
+    result = develop(only_shot(path.parent.parent), Recipe.load("listing"), tmp_path / "out")
+    assert result.altered == ("sky",)
+    assert (uri + after).encode() in (tmp_path / "out" / result.output).read_bytes()
+    assert (uri + before).encode() in (tmp_path / "out" / result.outputs["unaltered"]).read_bytes()

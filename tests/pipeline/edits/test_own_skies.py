@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,11 +11,12 @@ import numpy as np
 import pytest
 
 from pipeline.codes import Code, PhotoError, SettingsError
-from pipeline.edits.own_skies import chosen, in_frame, photos_in
+from pipeline.develop import prepared
+from pipeline.edits.own_skies import Own, chosen, in_frame, noted
 from pipeline.edits.sky import layer_of
 from pipeline.plan import Layer, Merge, Plan
 from pipeline.read.color import to_linear
-from pipeline.recipe import Sky
+from pipeline.recipe import Recipe, Sky
 from pipeline.render.assets import asset_of
 from pipeline.render.render import render_edits
 from tests.pipeline.render.test_layers import house, planned
@@ -39,24 +41,66 @@ def top_half(height: int = 90, width: int = 140) -> np.ndarray:
     return visible
 
 
+def framed(photo: Path, size: tuple[int, int], visible: np.ndarray, brightness: float) -> Own:
+    return in_frame(photo, hashlib.sha256(photo.read_bytes()).hexdigest(), size, visible, brightness)
+
+
 def test_one_listing_gets_one_sky_and_listings_differ(folder: Path) -> None:
-    assert chosen(str(folder), "12 Oak Street") == chosen(str(folder), "12 Oak Street")
-    assert {chosen(str(folder), f"listing {n}").name for n in range(30)} == {f"sky_{n}.png" for n in range(3)}
+    photos = noted(str(folder))
+    assert chosen(photos, "12 Oak Street") == chosen(photos, "12 Oak Street")
+    assert {chosen(photos, f"listing {n}") for n in range(30)} == {f"sky_{n}.png" for n in range(3)}
 
 
-@pytest.mark.parametrize("what", ["missing", "empty", "broken"])
-def test_a_folder_without_readable_skies_is_a_wrong_setting_that_names_it(tmp_path: Path, what: str) -> None:
+@pytest.mark.parametrize("what", ["missing", "empty", "broken", "truncated"])
+def test_a_folder_without_readable_skies_is_a_wrong_setting_that_names_it(
+    folder: Path, tmp_path: Path, what: str
+) -> None:
     path = tmp_path / what
     if what != "missing":
         path.mkdir()
     if what == "broken":
-        (path / "notes.txt").write_text("no picture")
+        (path / "broken.jpg").write_text("no picture")
+    if what == "truncated":
+        whole = (folder / "sky_0.png").read_bytes()
+        (path / "fine.png").write_bytes(whole)
+        (path / "truncated.png").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(SettingsError, match=rf"sky\.folder.*{what}"):
-        photos_in(str(path))
+        noted(str(path))
+
+
+def test_what_is_no_picture_in_the_folder_does_not_count(folder: Path) -> None:
+    (folder / "Thumbs.db").write_bytes(b"\0" * 100)
+    (folder / "._sky_0.png").write_bytes(b"\0" * 100)
+    (folder / "notes.txt").write_text("bought of ...")
+    assert list(noted(str(folder))) == [f"sky_{n}.png" for n in range(3)]
+
+
+def test_the_photos_are_noted_when_a_job_begins_and_count_among_its_settings(folder: Path) -> None:
+    recipe = Recipe.load("listing", {"sky.folder": str(folder)})
+    first = prepared(recipe)
+    assert first.sky.photos == noted(str(folder))
+    assert prepared(first).fingerprint() == prepared(recipe).fingerprint() == first.fingerprint()
+    (folder / "sky_3.png").write_bytes((folder / "sky_1.png").read_bytes())
+    assert prepared(recipe).fingerprint() != first.fingerprint()
+    assert prepared(Recipe.load("default", {"sky.folder": str(folder)})).sky.photos == {}
+
+
+@pytest.mark.parametrize("what", ["vanishes", "changes", "breaks"])
+def test_a_photo_that_is_not_what_it_was_is_an_error_of_its_own_that_may_pass(folder: Path, what: str) -> None:
+    photo, digests = folder / "sky_0.png", noted(str(folder))
+    digest = digests[photo.name]
+    if what == "vanishes":
+        photo.unlink()
+    else:
+        photo.write_bytes((folder / "sky_1.png").read_bytes() if what == "changes" else b"\x89PNG\r\n")
+    with pytest.raises(PhotoError, match=r"sky_0\.png") as raised:
+        in_frame(photo, digest, (1400, 900), top_half(), 0.6)
+    assert raised.value.code is Code.SKY_UNREADABLE
+    assert raised.value.code.retryable
 
 
 def test_the_photo_covers_the_sky_and_ends_where_that_ends(folder: Path) -> None:
-    own = in_frame(folder / "sky_0.png", (1400, 900), top_half(), 0.6)
+    own = framed(folder / "sky_0.png", (1400, 900), top_half(), 0.6)
     corners = own.placement @ np.array([[0, 1, 0, 1], [0, 0, 450 / 1400, 450 / 1400], [1, 1, 1, 1]])
     assert corners[0].min() >= -1e-6
     assert corners[0].max() <= 1 + 1e-6
@@ -66,7 +110,7 @@ def test_the_photo_covers_the_sky_and_ends_where_that_ends(folder: Path) -> None
 
 @pytest.mark.parametrize(("brightness", "reached"), [(0.6, True), (0.99, False)])
 def test_its_brightness_is_matched_within_bounds(folder: Path, brightness: float, reached: bool) -> None:
-    own = in_frame(folder / "sky_0.png", (1400, 900), top_half(), brightness)
+    own = framed(folder / "sky_0.png", (1400, 900), top_half(), brightness)
     luma = np.median((to_linear(own.shown) @ np.array([0.2126, 0.7152, 0.0722]))[: own.shown.shape[0] // 2])
     wanted = to_linear(np.array([brightness], np.float32))[0]
     assert (abs(luma / wanted - 1) < 0.05) == reached
@@ -75,7 +119,7 @@ def test_its_brightness_is_matched_within_bounds(folder: Path, brightness: float
 
 def laid_over(folder: Path, picture: np.ndarray, share: np.ndarray) -> Plan:
     plan = planned(picture, share)
-    own = in_frame(folder / "sky_0.png", (picture.shape[1], picture.shape[0]), share, 0.62)
+    own = framed(folder / "sky_0.png", (picture.shape[1], picture.shape[0]), share, 0.62)
     kept = {"asset": own.asset, "digest": own.digest, "placement": own.placement, "gain": own.gain}
     return replace(plan, operations=(replace(plan.layers[0], shown=own.shown, origin="photo", **kept),))
 
@@ -100,14 +144,14 @@ def test_the_saved_plan_shows_it_again_and_refuses_another_picture(folder: Path)
     (folder / "sky_0.png").write_bytes((folder / "sky_1.png").read_bytes())
     with pytest.raises(PhotoError, match=r"sky_0\.png") as raised:
         render_edits(saved, picture)
-    assert raised.value.code is Code.SOURCE_CHANGED
+    assert raised.value.code is Code.SKY_UNREADABLE
 
 
 def test_a_much_larger_photo_does_not_alias(tmp_path: Path) -> None:
     fine = np.zeros((1600, 3200, 3), np.uint8)
     fine[:, ::2] = 255
     cv2.imwrite(str(tmp_path / "fine.png"), fine)
-    own = in_frame(tmp_path / "fine.png", (700, 450), np.ones((45, 70)), 0.6)
+    own = framed(tmp_path / "fine.png", (700, 450), np.ones((45, 70)), 0.6)
     flat = np.zeros((2, 2))
     layer = layer_of(_border(flat), own.shown)
     layer = replace(layer, asset=own.asset, digest=own.digest, placement=own.placement, gain=1.0)
@@ -133,3 +177,8 @@ def test_without_a_photo_nothing_is_read() -> None:
 def test_the_folder_is_known_wherever_the_recipe_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     assert Sky(folder="skies").folder == str(tmp_path / "skies")
+
+
+def test_a_home_of_nobody_is_a_wrong_setting() -> None:
+    with pytest.raises(SettingsError, match=r"sky\.folder"):
+        Recipe.load("listing", {"sky.folder": "~nosuchuser/skies"})

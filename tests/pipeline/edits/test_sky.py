@@ -45,7 +45,7 @@ def test_a_dull_sky_gives_way_to_a_blue_one_that_pales_downwards() -> None:
     (layer,) = new.operations
     assert new.warnings == ()
     assert new.facts["dull"] == 1.0
-    assert new.facts["replaced"] == "rendered"
+    assert new.facts["planned"] == "rendered"
     shown = layer.shown.astype(np.float32)
     assert np.all(shown[..., 2] > shown[..., 0] + 0.05)
     saturation = (shown.max(2) - shown.min(2)) / shown.max(2)
