@@ -21,6 +21,35 @@ VERSION = 1
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
+LENS_REACH = 1.3
+"""How far a lens's table reaches, in radii."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lens:
+    """What a lens did: what an ideal one shows at centre + q lies at centre + zoom q s(zoom |q| / radius) + t(zoom q).
+
+    All in coordinates divided by the long side, upright. radial: (1 or 3, N) s of all channels, or of
+    R, G and B, at N equally spaced distances 0..LENS_REACH radii. tangential: two coefficients of Brown's decentring,
+    t = (2 a x y + b (r^2 + 2 x^2), a (r^2 + 2 y^2) + 2 b x y) radius, with x, y, r in radii. zoom: by which the ideal
+    picture is enlarged (< 1) so that it has pixels everywhere. gain: (h, w, 1 or 3) float16 by which linear light over
+    the frame is multiplied against vignetting, or None. source: who said so.
+    """
+
+    source: str
+    centre: tuple[float, float]
+    radius: float
+    radial: NDArray[np.float64]
+    tangential: tuple[float, float] = (0.0, 0.0)
+    zoom: float = 1.0
+    gain: NDArray[np.float16] | None = None
+
+    @property
+    def bends(self) -> bool:
+        """Whether it moves any pixel."""
+        return self.zoom != 1 or any(self.tangential) or bool(np.any(self.radial != 1))
+
+
 @dataclass(frozen=True, slots=True)
 class Tone:
     """A per-channel curve followed by a local affine field: out = gain * curve(in) + offset, sRGB-encoded 0..1.
@@ -87,6 +116,7 @@ class Merge:
 
     transforms: (n, 3, 3), reference coordinates to exposure i's, divided by the long side. exposure_values: (n,)
     relative to the reference. used: which exposures enter the fusion (a frame that could not be aligned does not).
+    lens: what all exposures were taken through; all other coordinates of a plan are those of an ideal lens then.
     """
 
     transforms: NDArray[np.float64]
@@ -94,6 +124,7 @@ class Merge:
     used: tuple[bool, ...]
     reference: int = 0
     detail: float = 1.0
+    lens: Lens | None = None
 
     @classmethod
     def single(cls) -> Self:
@@ -141,8 +172,11 @@ class Plan:
             entry, own = _written(operation)
             arrays |= {f"{i}.{name}": value for name, value in own.items()}
             operations.append(entry)
-        merge = asdict(replace(self.merge, transforms=np.empty(0)))
+        merge = asdict(replace(self.merge, transforms=np.empty(0), lens=None))
         del merge["transforms"]
+        if self.merge.lens is not None:
+            merge["lens"], own = _written(self.merge.lens)
+            arrays |= {f"lens.{name}": value for name, value in own.items()}
         form = {"version": VERSION, "merge": merge, "operations": operations, "facts": self.facts}
         out = io.BytesIO()
         with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as z:
@@ -174,10 +208,11 @@ class Plan:
             raise ValueError(f"plan version {form.get('version')}, this program reads {VERSION}")
         operations: list[Operation] = []
         for i, entry in enumerate(form["operations"]):
-            own = {n.removeprefix(f"{i}."): a for n, a in arrays.items() if n.startswith(f"{i}.")}
-            operations.append(_read(entry, own))
+            operations.append(_read(entry, _below(f"{i}.", arrays)))
         m = form["merge"]
-        merge = Merge(arrays["transforms"], tuple(m["exposure_values"]), tuple(m["used"]), m["reference"], m["detail"])
+        lens = _read(m["lens"], _below("lens.", arrays)) if m["lens"] else None
+        values, used = tuple(m["exposure_values"]), tuple(m["used"])
+        merge = Merge(arrays["transforms"], values, used, m["reference"], m["detail"], lens)
         return cls(merge, tuple(operations), arrays["alpha"], form["facts"])
 
 
@@ -187,8 +222,12 @@ def alpha_shape(width: int, height: int) -> tuple[int, int]:
     return max(1, round(height / cell)), max(1, round(width / cell))
 
 
-def _written(operation: Operation) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """JSON values and arrays of an operation."""
+def _below(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    return {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
+
+
+def _written(operation: Operation | Lens) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """JSON values and arrays of an operation or a lens."""
     entry: dict[str, Any] = {"kind": type(operation).__name__}
     arrays: dict[str, NDArray[Any]] = {}
     for f in fields(operation):
@@ -200,9 +239,9 @@ def _written(operation: Operation) -> tuple[dict[str, Any], dict[str, NDArray[An
     return entry, arrays
 
 
-def _read(entry: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Operation:
+def _read(entry: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Any:
     """The inverse of _written."""
-    kind: Any = {"Tone": Tone, "Warp": Warp, "Layer": Layer}[entry["kind"]]
+    kind: Any = {"Tone": Tone, "Warp": Warp, "Layer": Layer, "Lens": Lens}[entry["kind"]]
     values: dict[str, Any] = {name: value for name, value in entry.items() if name != "kind"}
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
     return kind(**values, **arrays)

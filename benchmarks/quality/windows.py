@@ -20,6 +20,7 @@ from benchmarks.report import heading
 from pipeline import Recipe, edit
 from pipeline.deliver.encode import encode_jpeg
 from pipeline.develop import survey
+from pipeline.merge.mapping import Mapping
 from pipeline.merge.tiles import sample
 from pipeline.read.color import to_linear
 from pipeline.read.shots import find_shots
@@ -63,7 +64,7 @@ def exposures_of(folder: Path) -> tuple[list[np.ndarray], int]:
     height, width = surveyed.exposures[0].shape[:2]
     scale = np.diag([float(max(width, height)), float(max(width, height)), 1.0])
     aligned = [
-        eight_bits(sample(e, scale @ t @ np.linalg.inv(scale), (0, 0, width, height)))
+        eight_bits(sample(e, Mapping(scale @ t @ np.linalg.inv(scale)), (0, 0, width, height)))
         for e, t, used in zip(surveyed.exposures, merge.transforms, merge.used, strict=True)
         if used
     ]

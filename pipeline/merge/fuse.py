@@ -25,8 +25,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.merge.mapping import Mapping
 from pipeline.merge.order import keep_tone_order, log_radiance
-from pipeline.merge.tiles import Box, Upsampler, sample
+from pipeline.merge.tiles import Box, Upsampler, resampled, sample
 from pipeline.photo import Image
 from pipeline.reduce import reduced
 from pipeline.threads import thread_pool
@@ -50,7 +51,7 @@ class Fusion:
 
     smalls: per exposure (h, w, 3) in the exposures' dtype. weights: per exposure (h, w, 3) uint8, 200 = one, times the
     gain. base: (h, w, 3) uint16, 128 * level. owner: (h, w) uint8, index of the exposure of largest weight.
-    transforms: per exposure (3, 3) output pixels to exposure pixels (pixel centres at +0.5), or None where identical.
+    mappings: per exposure output pixels to exposure pixels, or None where identical.
     """
 
     factor: int
@@ -59,7 +60,7 @@ class Fusion:
     weights: tuple[NDArray[np.uint8], ...]
     base: NDArray[np.uint16]
     owner: NDArray[np.uint8]
-    transforms: tuple[NDArray[np.float64] | None, ...]
+    mappings: tuple[Mapping | None, ...]
 
 
 def reduction(pixels: int) -> int:
@@ -69,7 +70,7 @@ def reduction(pixels: int) -> int:
 
 def prepare(
     exposures: Sequence[Image],
-    transforms: Sequence[NDArray[np.float64]],
+    mappings: Sequence[Mapping],
     exposure_values: Sequence[float],
     *,
     size: tuple[int, int] | None = None,
@@ -83,8 +84,8 @@ def prepare(
     ----------
     exposures : sequence of (H, W, 3) uint8 or uint16
         sRGB-encoded, darkest first, at least two.
-    transforms : sequence of (3, 3)
-        Output to exposure coordinates, pixels of full resolution with centres at +0.5.
+    mappings : sequence of Mapping
+        Output pixels to exposure pixels, at full resolution.
     exposure_values : sequence of float
         Relative exposure values in EV, used where the pictures themselves cannot tell.
     size : (width, height), optional
@@ -98,7 +99,7 @@ def prepare(
     size = size or (width, height)
     factor = min(factor or reduction(size[0] * size[1]), width, height)
     small_size = (-(-size[0] // factor), -(-size[1] // factor))
-    maps = tuple(None if _is_identity(t) and size == (width, height) else np.asarray(t, np.float64) for t in transforms)
+    maps = tuple(None if m.is_identity and size == (width, height) else m for m in mappings)
 
     def reduce(i: int) -> tuple[Image, Array]:
         small, valid = _reduced(exposures[i], maps[i], small_size, factor)
@@ -139,12 +140,10 @@ def fuse_tile(exposures: Sequence[Image], fusion: Fusion, box: Box) -> NDArray[n
     whole = np.zeros((y1 - y0, x1 - x0, 3), np.float32)
     coarse = np.zeros_like(whole)
     deep = any(exposure.dtype == np.uint16 for exposure in exposures)
-    for exposure, small, weight, transform in zip(
-        exposures, fusion.smalls, fusion.weights, fusion.transforms, strict=True
-    ):
+    for exposure, small, weight, mapping in zip(exposures, fusion.smalls, fusion.weights, fusion.mappings, strict=True):
         if not up.window(weight).any():
             continue
-        tile = exposure[y0:y1, x0:x1] if transform is None else sample(exposure, transform, box)
+        tile = exposure[y0:y1, x0:x1] if mapping is None else sample(exposure, mapping, box)
         share = up(weight).astype(np.uint16 if deep else np.uint8, copy=False)
         if deep and exposure.dtype == np.uint8:
             share *= np.uint16(257)
@@ -155,10 +154,6 @@ def fuse_tile(exposures: Sequence[Image], fusion: Fusion, box: Box) -> NDArray[n
     return cv2.scaleAdd(detail, scale, up(fusion.base).astype(np.float32) * np.float32(1 / _BASE_ONE))
 
 
-def _is_identity(transform: NDArray[np.float64]) -> bool:
-    return bool(np.array_equal(transform, np.eye(3)))
-
-
 def _to_uint8(image: Image) -> NDArray[np.uint8]:
     if image.dtype == np.uint8:
         return image  # type: ignore[return-value]
@@ -167,7 +162,7 @@ def _to_uint8(image: Image) -> NDArray[np.uint8]:
 
 
 def _reduced(
-    exposure: Image, transform: NDArray[np.float64] | None, size: tuple[int, int], factor: int
+    exposure: Image, mapping: Mapping | None, size: tuple[int, int], factor: int
 ) -> tuple[Image, Array | None]:
     """The exposure in the output's frame, reduced by `factor` (area), and where it has pixels (None: everywhere)."""
     height, width = exposure.shape[:2]
@@ -179,18 +174,12 @@ def _reduced(
         small = cv2.copyMakeBorder(
             small, 0, ceil[1] - small.shape[0], 0, ceil[0] - small.shape[1], cv2.BORDER_REPLICATE
         )
-    if transform is None:
+    if mapping is None:
         return small, None
-    scale = np.diag([factor, factor, 1.0])
-    reduced = np.linalg.inv(scale) @ transform @ scale
-    centre = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])
-    matrix = np.linalg.inv(centre) @ reduced @ centre
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    warped: Any = cv2.warpPerspective(small, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
     ones = np.zeros(small.shape[:2], np.float32)
     ones[1:-1, 1:-1] = 1
-    valid: Any = cv2.warpPerspective(ones, matrix, size, flags=flags, borderMode=cv2.BORDER_CONSTANT)
-    return warped, valid
+    smaller = mapping.reduced(factor)
+    return resampled(small, smaller, size), resampled(ones, smaller, size, border=cv2.BORDER_CONSTANT)
 
 
 def _weight(small: NDArray[np.uint8], valid: Array | None) -> Array:

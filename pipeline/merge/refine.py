@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.merge.align import Alignment, anchors, green_of
+from pipeline.merge.mapping import Mapping
 from pipeline.merge.register import (
     motion_matrix,
     motion_of,
@@ -26,7 +27,9 @@ from pipeline.merge.register import (
     to_index,
     to_normalised,
 )
+from pipeline.merge.tiles import Box, sample
 from pipeline.photo import Image
+from pipeline.plan import Lens
 
 _PATCH = 160
 """Side of a patch in pixels."""
@@ -68,11 +71,16 @@ class Residuals:
 
 
 def refine(
-    alignments: Sequence[Alignment], exposures: Sequence[Image], reference: int, exposure_values: Sequence[float]
+    alignments: Sequence[Alignment],
+    exposures: Sequence[Image],
+    reference: int,
+    exposure_values: Sequence[float],
+    lens: Lens | None = None,
 ) -> list[Alignment]:
     """Alignments made better on full-resolution pictures, by the chain that align uses.
 
-    exposures: (H, W, 3) RGB uint8 or uint16, all of one size; those whose alignment is not ok are not looked at. A
+    exposures: (H, W, 3) RGB uint8 or uint16, all of one size; those whose alignment is not ok are not looked at. lens:
+    what they were taken through; alignments hold for the pictures of an ideal one. A
     refinement is taken only where it lowers the residual of patches that it was not fitted to; else the alignment
     stays. Frames that have not moved by 0.15 pixels get exactly the identity.
     """
@@ -84,7 +92,7 @@ def refine(
             continue
         anchor = anchors(k, {i: a for i, a in refined.items() if i != k}, exposure_values, reference)[0]
         base = refined[anchor].transform
-        link = _refined(exposures[anchor], exposures[k], alignments[k].transform @ np.linalg.inv(base))
+        link = _refined(exposures[anchor], exposures[k], alignments[k].transform @ np.linalg.inv(base), lens)
         transform = link @ base
         transform /= transform[2, 2]
         still = motion_of(transform) * max(exposures[k].shape) < _TRUE
@@ -92,11 +100,11 @@ def refine(
     return [refined[k] for k in range(len(alignments))]
 
 
-def _refined(first: Image, second: Image, transform: NDArray[np.float64]) -> NDArray[np.float64]:
+def _refined(first: Image, second: Image, transform: NDArray[np.float64], lens: Lens | None) -> NDArray[np.float64]:
     """The transform from the first to the second picture after at most two rounds of patches."""
     long = max(first.shape)
     for _ in range(2):
-        left = residuals(first, second, transform)
+        left = residuals(first, second, transform, lens)
         if len(left.motions) < _FEW or left.median < _TRUE:
             break
         still = np.array_equal(transform, np.eye(3))
@@ -112,13 +120,13 @@ def _refined(first: Image, second: Image, transform: NDArray[np.float64]) -> NDA
     return transform
 
 
-def residuals(first: Image, second: Image, transform: NDArray[np.float64]) -> Residuals:
+def residuals(first: Image, second: Image, transform: NDArray[np.float64], lens: Lens | None = None) -> Residuals:
     """How far patches of the first picture still are from where the transform puts them in the second."""
     matrix = to_index(transform, max(first.shape))
     centres: list[tuple[float, float]] = []
     motions: list[tuple[float, float]] = []
     for x, y in _places(first, second, transform):
-        motion = _left(first, second, matrix, x, y)
+        motion = _left(first, second, matrix, (x, y), lens)
         if motion is not None and np.hypot(*motion) < _LOST:
             centres.append((x + (_PATCH - 1) / 2, y + (_PATCH - 1) / 2))
             motions.append(motion)
@@ -150,8 +158,11 @@ def _cells(low: int, high: int, count: int) -> list[tuple[int, int]]:
     return [(a, b) for a, b in pairwise(edges) if b > a]
 
 
-def _left(first: Image, second: Image, matrix: NDArray[np.float64], x: int, y: int) -> tuple[float, float] | None:
-    """Motion left in the patch whose top left is (x, y), in the first picture's pixels; None where unclear."""
+def _left(
+    first: Image, second: Image, matrix: NDArray[np.float64], at: tuple[int, int], lens: Lens | None
+) -> tuple[float, float] | None:
+    """Motion left in the patch whose top left is `at`, in the first picture's pixels; None where unclear."""
+    x, y = at
     h, w = second.shape[:2]
     corners = np.array([(x, y), (x + _PATCH, y), (x, y + _PATCH), (x + _PATCH, y + _PATCH)], np.float64)
     there = cv2.perspectiveTransform(corners[:, None], matrix)[:, 0]
@@ -160,7 +171,8 @@ def _left(first: Image, second: Image, matrix: NDArray[np.float64], x: int, y: i
     right, bottom = np.minimum(np.ceil(there.max(0)).astype(int) + margin, (w, h))
     if right - left < _PATCH // 2 or bottom - top < _PATCH // 2:
         return None
-    a, b = green_of(first[y : y + _PATCH, x : x + _PATCH]), green_of(second[top:bottom, left:right])
+    a = green_of(_part(first, (x, y, x + _PATCH, y + _PATCH), lens))
+    b = green_of(_part(second, (left, top, right, bottom), lens))
     local = np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1]]) @ matrix @ np.array([[1, 0, x], [0, 1, y], [0, 0, 1]])
     start = to_normalised(local, _PATCH)
     pair = pair_of(a, b, start)
@@ -175,6 +187,13 @@ def _left(first: Image, second: Image, matrix: NDArray[np.float64], x: int, y: i
         return None
     inner = to_index(np.linalg.inv(start) @ found, _PATCH)
     return float(inner[0, 2]), float(inner[1, 2])
+
+
+def _part(image: Image, box: Box, lens: Lens | None) -> Image:
+    """The box of the picture as an ideal lens would have given it."""
+    if lens is None or not lens.bends:
+        return image[box[1] : box[3], box[0] : box[2]]
+    return sample(image, Mapping(np.eye(3), lens, float(max(image.shape[:2]))), box)
 
 
 def _fit(left: Residuals, shape: tuple[int, ...], *, worth: float) -> NDArray[np.float64] | None:

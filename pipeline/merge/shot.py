@@ -37,7 +37,7 @@ def refined_merge(merge: Merge, exposures: Sequence[Image]) -> Merge:
     used = [i for i, u in enumerate(merge.used) if u]
     known = [Alignment(merge.transforms[i], 1.0, True) for i in used]
     values = [merge.exposure_values[i] for i in used]
-    better = refine(known, [exposures[i] for i in used], used.index(merge.reference), values)
+    better = refine(known, [exposures[i] for i in used], used.index(merge.reference), values, merge.lens)
     transforms = merge.transforms.copy()
     for i, alignment in zip(used, better, strict=True):
         transforms[i] = alignment.transform

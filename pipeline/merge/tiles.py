@@ -1,4 +1,4 @@
-"""Tiles of a full-resolution frame: their boxes, sampling through a homography, and enlargement of reduced fields."""
+"""Tiles of a full-resolution frame: their boxes, sampling through a Mapping, and enlargement of reduced fields."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.merge.mapping import Mapping
 from pipeline.photo import Image
 from pipeline.threads import thread_pool
 
@@ -65,9 +66,29 @@ def run_here(threads: int = 1) -> Runner:
     return run
 
 
-def sample(image: Image, transform: NDArray[np.float64], box: Box) -> Image:
-    """Pixels of `image` at transform(box), bicubic, border replicated; pixel centres at +0.5; dtype kept."""
-    u, v = _maps(transform, box)
+def sample(image: Image, mapping: Mapping, box: Box) -> Image:
+    """Pixels of `image` at mapping(box), bicubic, border replicated; pixel centres at +0.5; dtype kept."""
+    maps = _maps(mapping, box)
+    if len(maps) == 1:
+        return _sampled(image, *maps[0])
+    bands: Any = [_sampled(image[..., c], u, v) for c, (u, v) in enumerate(maps)]
+    return cv2.merge(bands)  # pyright: ignore[reportReturnType]
+
+
+def resampled(image: Any, mapping: Mapping, size: Sequence[int], *, border: int = cv2.BORDER_REPLICATE) -> Any:
+    """The whole of a reduced picture, (h, w) or (h, w, 3), at mapping(size), (width, height): bilinear."""
+    if mapping.lens is None:
+        centre = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])
+        matrix = np.linalg.inv(centre) @ mapping.matrix @ centre
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        return cv2.warpPerspective(image, matrix, tuple(size), flags=flags, borderMode=border)
+    maps = _maps(mapping, (0, 0, size[0], size[1]))
+    if image.ndim == 2 or len(maps) == 1:
+        return cv2.remap(image, *maps[len(maps) // 2], cv2.INTER_LINEAR, borderMode=border)
+    return cv2.merge([cv2.remap(image[..., c], *m, cv2.INTER_LINEAR, borderMode=border) for c, m in enumerate(maps)])
+
+
+def _sampled(image: Any, u: NDArray[np.float32], v: NDArray[np.float32]) -> Any:
     height, width = image.shape[:2]
     left, top = min(max(int(u.min()) - 3, 0), width - 1), min(max(int(v.min()) - 3, 0), height - 1)
     right, bottom = max(min(int(u.max()) + 4, width), left + 1), max(min(int(v.max()) + 4, height), top + 1)
@@ -78,26 +99,25 @@ def sample(image: Image, transform: NDArray[np.float64], box: Box) -> Image:
     sampled: Any = cv2.remap(crop, u, v, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     depth = cv2.CV_8U if image.dtype == np.uint8 else cv2.CV_16U
     # Rounds and clips: convertScaleAbs would mirror what the cubic takes below zero.
-    rounded: Any = cv2.addWeighted(sampled, 1, sampled, 0, 0, dtype=depth)
-    return rounded
+    return cv2.addWeighted(sampled, 1, sampled, 0, 0, dtype=depth)
 
 
-def _maps(transform: NDArray[np.float64], box: Box) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Columns and rows of the source, centres at integers, for every pixel of the box.
+def _maps(mapping: Mapping, box: Box) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Columns and rows of the source, centres at integers, for every pixel of the box: once, or for each channel.
 
     Exact on a grid of the frame and bilinear between: off by an eighth of the square of the grid's step times the map's
     second derivative, which is nothing for shifts, turns and zooms and grows with perspective.
     """
     x0, y0, x1, y1 = box
     a, b, c, d = x0 // _STEP - 1, -(-x1 // _STEP) + 1, y0 // _STEP - 1, -(-y1 // _STEP) + 1
-    x, y, t = (np.arange(a, b) + 0.5) * _STEP, (np.arange(c, d)[:, None] + 0.5) * _STEP, transform
-    scale = 1 / (t[2, 0] * x + (t[2, 1] * y + t[2, 2]))
-    u = (t[0, 0] * x + (t[0, 1] * y + t[0, 2])) * scale - 0.5
-    v = (t[1, 0] * x + (t[1, 1] * y + t[1, 2])) * scale - 0.5
+    x, y = (np.arange(a, b) + 0.5) * _STEP, (np.arange(c, d)[:, None] + 0.5) * _STEP
     size = ((b - a) * _STEP, (d - c) * _STEP)
     inside = np.s_[y0 - c * _STEP : y1 - c * _STEP, x0 - a * _STEP : x1 - a * _STEP]
-    full: Any = [cv2.resize(m.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)[inside] for m in (u, v)]
-    return full[0], full[1]
+
+    def whole(coarse: Any) -> Any:
+        return cv2.resize((coarse - 0.5).astype(np.float32), size, interpolation=cv2.INTER_LINEAR)[inside]
+
+    return [(whole(u), whole(v)) for u, v in mapping.at(x, y)]
 
 
 class Upsampler:

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.merge.mapping import Mapping
 from pipeline.merge.tiles import Box, Upsampler, sample
 from pipeline.photo import Image
 from pipeline.plan import Layer, Plan
@@ -165,7 +166,7 @@ def shown_in(over: Laid, box: Box) -> Picture:
         shown: Any = Upsampler(over.cell, box, over.allowed.shape[::-1])(over.shown)
     else:
         photo, transform = over.photo
-        shown = sample(photo, transform, box).astype(np.float32) * np.float32(1 / np.iinfo(photo.dtype).max)
+        shown = sample(photo, Mapping(transform), box).astype(np.float32) * np.float32(1 / np.iinfo(photo.dtype).max)
     draw = np.random.Generator(np.random.Philox(key=[x0, y0]))
     grain = draw.standard_normal((y1 - y0, x1 - x0, 1), dtype=np.float32)
     return shown + np.float32(over.noise) * grain

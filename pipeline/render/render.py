@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.merge import fuse
+from pipeline.merge.mapping import Mapping
 from pipeline.merge.tiles import Box, Runner, boxes, run_here, sample
 from pipeline.photo import Image
 from pipeline.plan import Merge, Plan, Warp
 from pipeline.render.layers import allowed_in, below, laid, shown_in, under
 from pipeline.render.tone import toner
 from pipeline.threads import without_ipp
-
-Matrix = NDArray[np.float64]
 
 
 def output_size(warp: Warp | None, width: int, height: int) -> tuple[int, int]:
@@ -41,7 +40,7 @@ def render_source(
     Returns
     -------
     source : (h, w, 3)
-        The exposure itself (no copy) for a single one without Warp; uint16 for a merge of several.
+        The exposure itself (no copy) for a single one without Warp and Lens; uint16 for a merge of several.
     owner : (rows, columns) uint8 or None
         Index into the shot's exposures, at a reduced size; None for a single exposure.
     """
@@ -51,12 +50,12 @@ def render_source(
     used = [i for i, u in enumerate(merge.used) if u]
     height, width = exposures[merge.reference].shape[:2]
     size = output_size(plan.warp, width, height)
-    transforms = [pixel_transform(merge, plan.warp, i, max(width, height)) for i in used]
+    mappings = [mapping_of(merge, plan.warp, i, max(width, height)) for i in used]
     if len(used) == 1:
-        return _resampled(exposures[used[0]], transforms[0], size, tiles), None
+        return _resampled(exposures[used[0]], mappings[0], size, tiles), None
     chosen = [exposures[i] for i in used]
     values = [merge.exposure_values[i] for i in used]
-    fusion = fuse.prepare(chosen, transforms, values, size=size, detail=merge.detail, threads=threads)
+    fusion = fuse.prepare(chosen, mappings, values, size=size, detail=merge.detail, threads=threads)
     out = np.empty((size[1], size[0], 3), np.uint16)
 
     def run(box: Box) -> None:
@@ -132,23 +131,24 @@ def render_layers(
     return out, covered
 
 
-def pixel_transform(merge: Merge, warp: Warp | None, index: int, long: int) -> Matrix:
-    """(3, 3) output pixels to pixels of exposure `index`, centres at +0.5, for frames of that long side."""
-    scale = np.diag([float(long), float(long), 1.0])
+def mapping_of(merge: Merge, warp: Warp | None, index: int, long: int) -> Mapping:
+    """Output pixels to pixels of exposure `index`, for frames of that long side."""
+    lens = merge.lens if merge.lens and merge.lens.bends else None
     transform = merge.transforms[index] @ (np.eye(3) if warp is None else warp.homography.astype(np.float64))
     if np.array_equal(transform, np.eye(3)):
-        return np.eye(3)
-    return scale @ transform @ np.linalg.inv(scale)
+        return Mapping(transform, lens, float(long))
+    scale = np.diag([float(long), float(long), 1.0])
+    return Mapping(scale @ transform @ np.linalg.inv(scale), lens, float(long))
 
 
-def _resampled(image: Image, transform: Matrix, size: tuple[int, int], tiles: Runner) -> Image:
-    if np.array_equal(transform, np.eye(3)) and size == (image.shape[1], image.shape[0]):
+def _resampled(image: Image, mapping: Mapping, size: tuple[int, int], tiles: Runner) -> Image:
+    if mapping.is_identity and size == (image.shape[1], image.shape[0]):
         return image
     out: Any = np.empty((size[1], size[0], 3), image.dtype)
 
     def run(box: Box) -> None:
         x0, y0, x1, y1 = box
-        out[y0:y1, x0:x1] = sample(image, transform, box)
+        out[y0:y1, x0:x1] = sample(image, mapping, box)
 
     tiles(run, boxes(*size))
     return out

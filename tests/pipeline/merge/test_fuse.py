@@ -8,6 +8,7 @@ import pytest
 from rooms import exposures, radiance
 
 from pipeline.merge.fuse import fuse_tile, prepare, reduction
+from pipeline.merge.mapping import Mapping
 from pipeline.merge.order import keep_tone_order, log_radiance, measured_steps
 from pipeline.merge.tiles import boxes
 
@@ -17,7 +18,7 @@ EV = (-5.0, -2.5, 0.0, 2.0)
 def fused(taken, transforms=None, **options):
     height, width = taken[0].shape[:2]
     transforms = transforms or [np.eye(3)] * len(taken)
-    fusion = prepare(taken, transforms, EV[: len(taken)], **options)
+    fusion = prepare(taken, [Mapping(t) for t in transforms], EV[: len(taken)], **options)
     out = np.empty((height, width, 3), np.float32)
     for x0, y0, x1, y1 in boxes(width, height):
         out[y0:y1, x0:x1] = fuse_tile(taken, fusion, (x0, y0, x1, y1))
@@ -121,7 +122,7 @@ def test_an_exposure_of_faint_weight_gives_no_detail_and_the_others_give_it_all(
 
 def test_many_equal_exposures_share_the_detail_equally():
     taken = [exposures(radiance(window=0.0), (0.5,))[0]] * 30
-    fusion = prepare(taken, [np.eye(3)] * 30, [0.0] * 30)
+    fusion = prepare(taken, [Mapping(np.eye(3))] * 30, [0.0] * 30)
     weights = np.stack(fusion.weights)
     assert (weights == weights[0]).all()
     assert 5 <= np.median(weights) <= 8
@@ -129,7 +130,7 @@ def test_many_equal_exposures_share_the_detail_equally():
 
 def test_what_no_exposure_covers_gets_no_detail():
     taken = exposures(radiance(), EV)
-    fusion = prepare(taken, [np.eye(3)] * len(taken), EV, size=(600, 500))
+    fusion = prepare(taken, [Mapping(np.eye(3))] * len(taken), EV, size=(600, 500))
     out = fuse_tile(taken, fusion, (0, 0, 600, 500))
     assert np.isfinite(out).all()
     assert all(w[-1, -1].max() == 0 for w in fusion.weights)

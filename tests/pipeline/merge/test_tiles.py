@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.merge.mapping import Mapping
 from pipeline.merge.tiles import TILE, Upsampler, boxes, run_here, sample
 
 HEIGHT, WIDTH = 331, 457
@@ -59,8 +60,8 @@ def test_boxes_cover_every_pixel_once():
 @settings(max_examples=40, deadline=None)
 def test_a_sampled_box_is_the_same_bytes_inside_any_larger_one(transform, at, size):
     x0, y0, x1, y1 = at[0], at[1], min(at[0] + size[0], WIDTH), min(at[1] + size[1], HEIGHT)
-    whole = sample(NOISE, transform, (0, 0, WIDTH, HEIGHT))
-    np.testing.assert_array_equal(sample(NOISE, transform, (x0, y0, x1, y1)), whole[y0:y1, x0:x1])
+    whole = sample(NOISE, Mapping(transform), (0, 0, WIDTH, HEIGHT))
+    np.testing.assert_array_equal(sample(NOISE, Mapping(transform), (x0, y0, x1, y1)), whole[y0:y1, x0:x1])
 
 
 @given(transform=moves)
@@ -68,7 +69,7 @@ def test_a_sampled_box_is_the_same_bytes_inside_any_larger_one(transform, at, si
 def test_samples_are_the_bicubic_rounded_and_clipped(transform):
     box = (120, 90, 260, 200)
     truth = np.clip(exact(NOISE, transform, box), 0, 255)
-    off = sample(NOISE, transform, box) - truth
+    off = sample(NOISE, Mapping(transform), box) - truth
     # Rounding is 0.29; noise of full contrast changes by about a level for a hundredth of a pixel.
     assert np.sqrt(np.mean(off**2)) < 0.7
 
@@ -76,7 +77,7 @@ def test_samples_are_the_bicubic_rounded_and_clipped(transform):
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_a_shift_of_whole_pixels_copies_pixels_and_repeats_the_border(dtype):
     image = NOISE.astype(dtype) * dtype(257 if dtype == np.uint16 else 1)
-    got = sample(image, homography(shift=(5, -3)), (0, 0, WIDTH, HEIGHT))
+    got = sample(image, Mapping(homography(shift=(5, -3))), (0, 0, WIDTH, HEIGHT))
     assert got.dtype == dtype
     rows, columns = np.clip(np.arange(HEIGHT) - 3, 0, None), np.clip(np.arange(WIDTH) + 5, None, WIDTH - 1)
     np.testing.assert_array_equal(got, image[np.ix_(rows, columns)])
@@ -87,14 +88,14 @@ def test_what_the_cubic_takes_out_of_range_is_clipped(dtype):
     top = np.iinfo(dtype).max
     image = np.zeros((40, 40, 3), dtype)
     image[:, 20:] = top
-    got = sample(image, homography(shift=(0.5, 0.0)), (0, 0, 40, 40))[10]
+    got = sample(image, Mapping(homography(shift=(0.5, 0.0))), (0, 0, 40, 40))[10]
     assert (got[:18] == 0).all()
     assert (got[22:] == top).all()
     assert (np.diff(got[..., 0].astype(int)) >= 0).all()
 
 
 def test_a_box_that_maps_outside_the_picture_holds_its_border():
-    got = sample(NOISE, homography(shift=(3000.0, 0.0)), (0, 100, 50, 120))
+    got = sample(NOISE, Mapping(homography(shift=(3000.0, 0.0))), (0, 100, 50, 120))
     np.testing.assert_array_equal(got, np.repeat(NOISE[100:120, -1:], 50, axis=1))
 
 
