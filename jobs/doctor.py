@@ -150,6 +150,15 @@ def _raw() -> Finding:
     return Finding("raw", _OK, f"LibRaw {version}")
 
 
+def _lenses() -> Finding:
+    from pipeline.read.lens.profiles import lens_count
+
+    if not (count := lens_count()):
+        hint = "RAW files that bring no lens correction stay uncorrected: pip install 'sunroom[lens]'"
+        return Finding("lenses", _WARN, "no database of lenses", hint)
+    return Finding("lenses", _OK, f"lensfun's database of {count} lenses")
+
+
 def _ray() -> Finding:
     import ray
 
@@ -179,5 +188,6 @@ _CHECKS: dict[str, Callable[[], Finding]] = {
     "temp": _temporary,
     "opencv": _opencv,
     "raw": _raw,
+    "lenses": _lenses,
     "ray": _ray,
 }

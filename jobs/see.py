@@ -40,6 +40,9 @@ def look(source: Path, destination: Path, recipe: Recipe, *, listing_depth: int 
     """
     found = find(source, recipe, listing_depth=listing_depth)
     check_destination(destination, source, may_lie_inside=False)
+    # Masks are those of the picture as it is.
+    as_shot = recipe.geometry.model_copy(update={"lens": "never"})
+    recipe = recipe.model_copy(update={"geometry": as_shot})
     network(recipe.see.weights)  # wrong weights are one error, not one per photo
     tasks = numbered(found, recipe)
 

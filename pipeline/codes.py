@@ -40,6 +40,11 @@ class Code(Enum):
         False,
         "A window is burnt out and no darker exposure was given, so its view cannot be shown: bracket such rooms.",
     )
+    LENS_UNKNOWN = (
+        "edit",
+        False,
+        "The lens, or what it does, is not known: its distortion stays. The extra sunroom[lens] brings a database.",
+    )
     NO_LINES = (
         "edit",
         False,

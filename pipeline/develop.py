@@ -20,7 +20,8 @@ from pipeline.check.judge import judge
 from pipeline.check.metrics import compare
 from pipeline.codes import Code, PhotoError
 from pipeline.deliver.outcome import Finished, deliver_pictures, quarantine, record, refusal
-from pipeline.edits import balance, geometry, light, own_skies, sky, windows
+from pipeline.edits import balance, geometry, lens, light, own_skies, sky, windows
+from pipeline.merge.mapping import centre_scale
 from pipeline.merge.shot import aligned_merge, refined_merge
 from pipeline.merge.tiles import Runner, run_here
 from pipeline.photo import Image, Result, Shot
@@ -28,7 +29,7 @@ from pipeline.plan import Operation, Plan, alpha_shape
 from pipeline.read.decode import decode_warnings
 from pipeline.read.exposures import Opened, open_shot, read_exposures, read_proxies
 from pipeline.recipe import Recipe
-from pipeline.render.render import render_layers, render_source, render_tones
+from pipeline.render.render import render_layers, render_source, render_tones, seen_through
 from pipeline.render.tone import shown_after
 from pipeline.see import scene
 from pipeline.see.nets import network
@@ -93,16 +94,26 @@ def survey(shot: Shot, recipe: Recipe, clock: Clock | None = None, *, threads: i
     clock = clock or Clock()
     with clock("read"):
         opened = open_shot(shot, max_megapixels=recipe.read.max_megapixels)
-        proxies = read_proxies(opened, threads=threads)
+        reference = opened.headers[shot.reference]
+        known = lens.known(reference, recipe.geometry)
+        proxies = read_proxies(opened, gain=known.gain, threads=threads)
         passed_over = dict.fromkeys(code.name for header in opened.headers for code in decode_warnings(header))
     with clock("merge"):
+        corrected = lens.chosen(known, _as_floats(proxies[shot.reference]), recipe.geometry)
+        proxies = [seen_through(corrected.lens, proxy, threads=threads) for proxy in proxies]
         merge, warnings = aligned_merge(proxies, shot, move=recipe.merge.align, detail=recipe.merge.detail)
         height, width = proxies[0].shape[:2]
-        facts: dict[str, Any] = {"warnings": [*shot.warnings, *passed_over, *warnings]}
+        warnings = [*shot.warnings, *passed_over, *(code.name for code in corrected.warnings), *warnings]
+        facts: dict[str, Any] = {"warnings": warnings} | ({"lens": corrected.facts} if corrected.facts else {})
         plan = Plan(merge, alpha=np.ones(alpha_shape(width, height), np.float32), facts=facts)
         source, _ = render_source(plan, proxies, threads=threads)
-    proxy = source.astype(np.float32) / np.float32(np.iinfo(source.dtype).max)
-    return Surveyed(opened, proxy, plan, tuple(proxies) if len(proxies) > 1 else (), shot.listing)
+        plan = replace(plan, merge=replace(merge, lens=corrected.lens))
+    exposures = tuple(proxies) if len(proxies) > 1 else ()
+    return Surveyed(opened, _as_floats(source), plan, exposures, shot.listing)
+
+
+def _as_floats(image: Image) -> NDArray[np.float32]:
+    return image.astype(np.float32) / np.float32(np.iinfo(image.dtype).max)
 
 
 def see(surveyed: Surveyed, recipe: Recipe) -> scene.Seen:
@@ -123,7 +134,9 @@ def prepared(recipe: Recipe) -> Recipe:
 
 
 def _focal(surveyed: Surveyed) -> float | None:
-    return surveyed.opened.headers[surveyed.plan.merge.reference].focal_ratio
+    merge = surveyed.plan.merge
+    ratio = surveyed.opened.headers[merge.reference].focal_ratio
+    return None if ratio is None else ratio * centre_scale(merge.lens)
 
 
 def plan(surveyed: Surveyed, recipe: Recipe, clock: Clock | None = None) -> Plan:
@@ -136,7 +149,8 @@ def plan(surveyed: Surveyed, recipe: Recipe, clock: Clock | None = None) -> Plan
         seen = see(surveyed, recipe)
     facts = surveyed.plan.facts | {"seen": seen.facts()}
     if not seen.is_photo:
-        return replace(surveyed.plan, facts=facts | {"warnings": [*known, Code.NOT_A_PHOTO.name]})
+        merge = replace(surveyed.plan.merge, lens=None)
+        return replace(surveyed.plan, merge=merge, facts=facts | {"warnings": [*known, Code.NOT_A_PHOTO.name]})
     with clock("edit"):
         operations += balance.plan(proxy, seen, recipe.balance)
         balanced = shown_after(operations, proxy)
@@ -170,7 +184,8 @@ def finish(
     without_ipp()
     clock, tiles = clock or Clock(), tiles or run_here(threads)
     with clock("read"):
-        exposures = read_exposures(surveyed.opened, drawn.merge.used, threads=threads)
+        gain = drawn.merge.lens.gain if drawn.merge.lens else None
+        exposures = read_exposures(surveyed.opened, drawn.merge.used, gain=gain, threads=threads)
     with clock("merge"):
         drawn = replace(drawn, merge=refined_merge(drawn.merge, exposures))
         source, owner = render_source(drawn, exposures, tiles=tiles, threads=threads)

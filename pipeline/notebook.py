@@ -242,7 +242,7 @@ def _masks(finished: Finished) -> dict[str, FloatImage]:
 
 def _as_shot(surveyed: Surveyed, finished: Finished, shot: Shot) -> Image:
     """The reference exposure; the source itself where nothing was merged or warped."""
-    if len(shot.sources) == 1 and finished.plan.warp is None:
+    if len(shot.sources) == 1 and finished.plan.warp is None and finished.plan.merge.lens is None:
         return finished.source
     opened = surveyed.opened
     return decode(opened.headers[shot.reference], raw=opened.raw, max_megapixels=opened.max_megapixels)

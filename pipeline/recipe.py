@@ -79,9 +79,13 @@ class Light(Panel):
 
 
 class Geometry(Panel):
-    """Straight verticals and a level horizon."""
+    """Straight verticals, a level horizon, and lines that the lens does not bend."""
 
     strength: Strength = 1.0
+    lens: Literal["auto", "always", "never"] = Field(
+        default="auto",
+        description="what is corrected for its lens: RAW, and pictures whose bent lines prove it; all; nothing",
+    )
     confidence: float = Field(default=0.8, ge=0, le=1, description="below this confidence in the tilt nothing is done")
     max_pitch: float = Field(
         default=9.0, ge=0, le=20, description="degrees; a camera tilted more was meant to be, and is levelled only"

@@ -71,7 +71,8 @@ class Finished:
     @property
     def captured(self) -> bool:
         """Whether the picture, but for its layers, still is its one source pixel by pixel."""
-        return not self.adjusted and self.plan.warp is None and sum(self.plan.merge.used) <= 1
+        moved = self.plan.warp is not None or self.plan.merge.lens is not None
+        return not self.adjusted and not moved and sum(self.plan.merge.used) <= 1
 
     @property
     def warnings(self) -> tuple[str, ...]:

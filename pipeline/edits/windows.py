@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.codes import Code
+from pipeline.merge.mapping import Mapping
 from pipeline.merge.tiles import sample
 from pipeline.photo import Image
 from pipeline.plan import Merge, Operation
@@ -58,7 +59,9 @@ def find(proxies: Sequence[Image], merge: Merge, seen: Seen, panel: Windows, eye
     height, width = proxies[0].shape[:2]
     scale = np.diag([float(max(width, height)), float(max(width, height)), 1.0])
     to_pixels = [scale @ merge.transforms[i] @ np.linalg.inv(scale) for i in used]
-    aligned = [eight_bits(sample(proxies[i], t, (0, 0, width, height))) for i, t in zip(used, to_pixels, strict=True)]
+    aligned = [
+        eight_bits(sample(proxies[i], Mapping(t), (0, 0, width, height))) for i, t in zip(used, to_pixels, strict=True)
+    ]
     values = [merge.exposure_values[i] for i in used]
     mask = view_of(aligned, values, used.index(merge.reference), window_prior(aligned, eyes))
     return View(mask if mask.max() > 0.05 else None)

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from math import ceil
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image as Pil
 
 from pipeline.codes import Code, PhotoError
 from pipeline.photo import Header, Image
 from pipeline.read import color, formats, icc
+from pipeline.read.lens.falloff import brightened, brightened_picture
 from pipeline.read.raw import RawSettings, apply_curve, decode_linear, raw_settings, upright
 
 
-def decode(header: Header, *, reduce: int = 1, raw: RawSettings | None = None, max_megapixels: float = 300) -> Image:
+def decode(
+    header: Header,
+    *,
+    reduce: int = 1,
+    raw: RawSettings | None = None,
+    gain: NDArray[np.floating[Any]] | None = None,
+    max_megapixels: float = 300,
+) -> Image:
     """The pixels of a photo.
 
     Parameters
@@ -24,6 +34,7 @@ def decode(header: Header, *, reduce: int = 1, raw: RawSettings | None = None, m
     reduce : 1, 2, 4 or 8. 1 is the accurate decoding (slow-integer DCT, smooth upsampling). More gives
         ceil(size / reduce) by fast means (scaled DCT, RAW at half size, area average), for proxies.
     raw : how RAW files are developed; from raw_settings of the set's middle frame. By default from the file itself.
+    gain : (h, w, 1 or 3) over the frame, by which linear light is multiplied
     max_megapixels : larger pictures are refused before decoding
 
     Returns
@@ -42,9 +53,11 @@ def decode(header: Header, *, reduce: int = 1, raw: RawSettings | None = None, m
     try:
         if header.format == "raw":
             raw = raw or raw_settings(header)
-            image = apply_curve(decode_linear(header, raw, half=reduce > 1), raw)
+            linear = decode_linear(header, raw, half=reduce > 1)
+            image = apply_curve(linear if gain is None else brightened(linear, gain), raw)
             return _shrink(image, (ceil(header.height / reduce), ceil(header.width / reduce)))
-        return _decode_picture(header, reduce)
+        picture = _decode_picture(header, reduce)
+        return picture if gain is None else brightened_picture(picture, gain)
     except MemoryError:
         raise PhotoError(Code.OOM, f"{header.path}: not enough memory to decode the picture") from None
 

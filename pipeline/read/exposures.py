@@ -9,6 +9,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.codes import Code, PhotoError
 from pipeline.photo import Header, Image, Shot
@@ -17,6 +18,7 @@ from pipeline.read.metadata.header import read_header
 from pipeline.read.raw import RawSettings, raw_settings
 from pipeline.threads import thread_pool
 
+Gain = NDArray[np.floating[Any]]
 PROXY_AREA = 1.6e6
 PROXY_LONG_SIDE = 1536
 
@@ -48,27 +50,33 @@ def proxy_size(width: int, height: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def read_proxies(opened: Opened, *, threads: int = 1) -> list[Image]:
-    """All exposures at proxy size (area), uint8 or uint16; by reduced decoding, so only for looking and planning."""
+def read_proxies(opened: Opened, *, gain: Gain | None = None, threads: int = 1) -> list[Image]:
+    """All exposures at proxy size (area), uint8 or uint16; by reduced decoding, so only for looking and planning.
+
+    gain: (h, w, 1 or 3) over the frame, by which linear light is multiplied.
+    """
     reference = opened.headers[0]
     width, height = proxy_size(reference.width, reference.height)
     reduce = max(r for r in (1, 2, 4, 8) if reference.width // r >= width and reference.height // r >= height)
 
     def one(header: Header) -> Any:
-        pixels = decode(header, reduce=reduce, raw=opened.raw, max_megapixels=opened.max_megapixels)
+        pixels = decode(header, reduce=reduce, raw=opened.raw, gain=gain, max_megapixels=opened.max_megapixels)
         return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
 
     with thread_pool(threads) as pool:
         return list(pool.map(one, opened.headers))
 
 
-def read_exposures(opened: Opened, used: Sequence[bool], *, threads: int = 1) -> list[Image]:
-    """The used exposures whole, accurately decoded; an empty picture in the place of those that are not used."""
+def read_exposures(opened: Opened, used: Sequence[bool], *, gain: Gain | None = None, threads: int = 1) -> list[Image]:
+    """The used exposures whole, accurately decoded; an empty picture in the place of those that are not used.
+
+    gain: as for read_proxies.
+    """
 
     def one(index: int) -> Image:
         if not used[index]:
             return np.empty((0, 0, 3), np.uint8)
-        return decode(opened.headers[index], raw=opened.raw, max_megapixels=opened.max_megapixels)
+        return decode(opened.headers[index], raw=opened.raw, gain=gain, max_megapixels=opened.max_megapixels)
 
     with thread_pool(threads) as pool:
         return list(pool.map(one, range(len(opened.headers))))

@@ -13,7 +13,7 @@ from pipeline.merge import fuse
 from pipeline.merge.mapping import Mapping
 from pipeline.merge.tiles import Box, Runner, boxes, run_here, sample
 from pipeline.photo import Image
-from pipeline.plan import Merge, Plan, Warp
+from pipeline.plan import Lens, Merge, Plan, Warp
 from pipeline.render.layers import allowed_in, below, laid, shown_in, under
 from pipeline.render.tone import toner
 from pipeline.threads import without_ipp
@@ -129,6 +129,14 @@ def render_layers(
 
     tiles(run, boxes(width, height))
     return out, covered
+
+
+def seen_through(lens: Lens | None, image: Image, *, threads: int = 1) -> Image:
+    """A picture (H, W, 3) of any size as an ideal lens would have given it, of the same size."""
+    height, width = image.shape[:2]
+    if lens is None or not lens.bends:
+        return image
+    return _resampled(image, Mapping(np.eye(3), lens, float(max(width, height))), (width, height), run_here(threads))
 
 
 def mapping_of(merge: Merge, warp: Warp | None, index: int, long: int) -> Mapping:

@@ -39,8 +39,18 @@ def rational(values: Any) -> tuple[int, ...]:
     return tuple(n for v in values for n in (round(v * 10000), 10000))
 
 
-def write_dng(path: Path, linear: np.ndarray, *, orientation: int = 1, preview: np.ndarray | None = None) -> Path:
-    """A 14-bit RGGB DNG of linear sRGB light (H, W, 3), 1.0 where green saturates; preview: uint8 RGB."""
+def write_dng(
+    path: Path,
+    linear: np.ndarray,
+    *,
+    orientation: int = 1,
+    preview: np.ndarray | None = None,
+    opcodes: dict[int, bytes] | None = None,
+) -> Path:
+    """A 14-bit RGGB DNG of linear sRGB light (H, W, 3), 1.0 where green saturates; preview: uint8 RGB.
+
+    opcodes: lists by tag.
+    """
     mosaic = np.empty(linear.shape[:2])
     for (row, column), channel in {(0, 0): 0, (0, 1): 1, (1, 0): 1, (1, 1): 2}.items():
         mosaic[row::2, column::2] = linear[row::2, column::2, channel] * NEUTRAL[channel]
@@ -61,6 +71,7 @@ def write_dng(path: Path, linear: np.ndarray, *, orientation: int = 1, preview: 
         (33422, "B", 4, bytes([0, 1, 1, 2]), False),
         (50714, "H", 1, BLACK, False),
         (50717, "H", 1, WHITE, False),
+        *((tag, 7, len(data), data, False) for tag, data in (opcodes or {}).items()),
     ]
     plain: dict[str, Any] = {"metadata": None, "software": None}
     with tifffile.TiffWriter(path) as file:
