@@ -33,6 +33,8 @@ _TRUSTED, _LOWEST = 0.5, 1.0
 _COLUMNS, _SHOWN_COLUMNS = 24, 96
 _DAYS = ((100.0, 140.0), (32.0, 55.0), (1.2, 4.5), (0.85, 1.1))
 """Bounds of aside, up, haze and vivid."""
+_OUTDOORS = 0.8
+"""Confidence that this is outdoors, below which no sky is replaced: a room with one is no slip but a scandal."""
 _WORTH = 0.01
 """Share of the frame below which a sky is left as it is."""
 _OPEN, _STRAYED, _TORN, _MOTTLED = 0.05, 0.05, 0.0155, 0.14
@@ -95,7 +97,7 @@ def plan(proxy: Field, balanced: Field, lit: Field, seen: Seen, panel: Sky, *, l
     facts: dict[str, Any] = {"dull": round(dull, 3)}
     if max(seen.dusk, seen.night) >= 0.5 or (panel.replace == "when_dull" and dull < 0.5):
         return NewSky(facts=facts)
-    border = border_of(proxy, seen.sky, seen.vegetation)
+    border = border_of(proxy, seen.sky, seen.vegetation) if max(seen.places) >= _OUTDOORS else None
     if border is None or seen.sky_trust < panel.confidence or _doubtful(border):
         return NewSky(facts=facts, warnings=(Code.SKY_LOW_CONFIDENCE,))
     size = (proxy.shape[1], proxy.shape[0])

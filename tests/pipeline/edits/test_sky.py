@@ -82,6 +82,13 @@ def test_a_sky_whose_mask_is_doubtful_stays_and_says_so() -> None:
     assert len(decided(front(), doubtful, Sky(replace="when_dull", confidence=0.4)).operations) == 1
 
 
+def test_where_it_is_not_certain_to_be_outdoors_no_sky_is_replaced() -> None:
+    unsure = replace(seen(), places=(0.25, 0.75, 0.0, 0.0))
+    for panel in (WHEN_DULL, ALWAYS):
+        assert decided(front(), unsure, panel).operations == ()
+        assert decided(front(), unsure, panel).warnings == (Code.SKY_LOW_CONFIDENCE,)
+
+
 def test_a_sky_that_goes_over_into_a_wall_of_its_own_colour_stays() -> None:
     """White rendering against a white sky: the mask ends somewhere, and nothing in the picture says where."""
     picture = front()
