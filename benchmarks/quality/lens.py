@@ -69,7 +69,7 @@ def unbent_map(lens: Lens, size: tuple[int, int]) -> tuple[NDArray[np.float64], 
     long = max(size)
     x, y = np.meshgrid((np.arange(size[0]) + 0.5) / long, (np.arange(size[1]) + 0.5) / long)
     u, v = x.copy(), y.copy()
-    for _ in range(30):
+    for _ in range(10):
         spots = bent(lens, u, v)
         a, b = spots[len(spots) // 2]
         u, v = u + x - a, v + y - b
