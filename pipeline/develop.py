@@ -96,10 +96,10 @@ def survey(shot: Shot, recipe: Recipe, clock: Clock | None = None, *, threads: i
         opened = open_shot(shot, max_megapixels=recipe.read.max_megapixels)
         reference = opened.headers[shot.reference]
         known = lens.known(reference, recipe.geometry)
-        proxies = read_proxies(opened, gain=known.gain, threads=threads)
+        proxies = read_proxies(opened, gain=known and known.gain, threads=threads)
         passed_over = dict.fromkeys(code.name for header in opened.headers for code in decode_warnings(header))
     with clock("merge"):
-        corrected = lens.chosen(known, _as_floats(proxies[shot.reference]), recipe.geometry)
+        corrected = lens.chosen(known, _as_floats(proxies[shot.reference]))
         proxies = [seen_through(corrected.lens, proxy, threads=threads) for proxy in proxies]
         merge, warnings = aligned_merge(proxies, shot, move=recipe.merge.align, detail=recipe.merge.detail)
         height, width = proxies[0].shape[:2]

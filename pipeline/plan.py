@@ -19,18 +19,16 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 VERSION = 1
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-
-
-LENS_REACH = 1.3
-"""How far a lens's table reaches, in radii."""
+LENS_REACH, LENS_KNOTS = 1.3, 129
+"""How far a lens's table reaches, in radii, and how many distances it has."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lens:
     """What a lens did: what an ideal one shows at centre + q lies at centre + zoom q s(zoom |q| / radius) + t(zoom q).
 
-    All in coordinates divided by the long side, upright. radial: (1 or 3, N) s of all channels, or of
-    R, G and B, at N equally spaced distances 0..LENS_REACH radii. tangential: two coefficients of Brown's decentring,
+    All in coordinates divided by the long side, upright. radial: (1 or 3, LENS_KNOTS) s of all channels, or of R, G and
+    B, at equally spaced distances 0..LENS_REACH radii. tangential: two coefficients of Brown's decentring,
     t = (2 a x y + b (r^2 + 2 x^2), a (r^2 + 2 y^2) + 2 b x y) radius, with x, y, r in radii. zoom: by which the ideal
     picture is enlarged (< 1) so that it has pixels everywhere. gain: (h, w, 1 or 3) float16 by which linear light over
     the frame is multiplied against vignetting, or None. source: who said so.
@@ -210,7 +208,7 @@ class Plan:
         for i, entry in enumerate(form["operations"]):
             operations.append(_read(entry, _below(f"{i}.", arrays)))
         m = form["merge"]
-        lens = _read(m["lens"], _below("lens.", arrays)) if m["lens"] else None
+        lens = _read(m["lens"], _below("lens.", arrays)) if m.get("lens") else None
         values, used = tuple(m["exposure_values"]), tuple(m["used"])
         merge = Merge(arrays["transforms"], values, used, m["reference"], m["detail"], lens)
         return cls(merge, tuple(operations), arrays["alpha"], form["facts"])

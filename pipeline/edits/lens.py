@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.codes import Code
-from pipeline.merge.mapping import bent, filling
+from pipeline.merge.mapping import filling, straightened
 from pipeline.photo import Header
 from pipeline.plan import Lens
 from pipeline.read.lens.opcodes import embedded, is_developed
@@ -52,19 +52,19 @@ class Corrected:
     warnings: tuple[Code, ...] = ()
 
 
-def known(header: Header, panel: Geometry) -> Known:
-    """What file and database say of the lens. header: of the exposure that the others are aligned to."""
+def known(header: Header, panel: Geometry) -> Known | None:
+    """What file and database say of the lens; None where it is to be left. header: of a shot's reference."""
     if panel.lens == "never" or panel.strength == 0:
-        return Known()
+        return None
     own = embedded(header) if header.format == "raw" else None
     told = panel.lens == "always" or own is not None or not is_developed(header)
     found = own or profile(header)
     return Known(None if found is None else _partly(found, panel.strength), told)
 
 
-def chosen(what: Known, proxy: Field, panel: Geometry) -> Corrected:
+def chosen(what: Known | None, proxy: Field) -> Corrected:
     """The lens to take out of a picture. proxy: (h, w, 3) float32 0..1, sRGB-encoded, as the lens drew it."""
-    if panel.lens == "never" or panel.strength == 0:
+    if what is None:
         return Corrected()
     frame = (proxy.shape[1] / max(proxy.shape[:2]), proxy.shape[0] / max(proxy.shape[:2]))
     if what.told:
@@ -101,10 +101,5 @@ def _partly(lens: Lens, strength: float) -> Lens:
 
 def _unbent(lens: Lens, points: NDArray[np.float64], frame: tuple[float, float], half: float) -> NDArray[np.float64]:
     """Points of the picture (n, 2), in halves of the diagonal from its middle, where an ideal lens would have them."""
-    there = points * half + np.array(frame) / 2
-    x, y = there[:, 0].copy(), there[:, 1].copy()
-    for _ in range(12):
-        spots = bent(lens, x, y)
-        a, b = spots[len(spots) // 2]
-        x, y = x + there[:, 0] - a, y + there[:, 1] - b
-    return (np.stack([x, y], axis=1) - np.array(frame) / 2) / half
+    middle = np.array(frame) / 2
+    return (np.stack(straightened(lens, *(points * half + middle).T), axis=1) - middle) / half

@@ -62,6 +62,16 @@ def bent(lens: Lens, u: Array, v: Array) -> list[tuple[Array, Array]]:
     return found
 
 
+def straightened(lens: Lens, a: Array, b: Array) -> tuple[Array, Array]:
+    """Where an ideal lens shows what the lens has at (a, b), both over the long side: bent() of green, undone."""
+    u, v = a, b
+    for _ in range(12):
+        spots = bent(lens, u, v)
+        x, y = spots[len(spots) // 2]
+        u, v = u + a - x, v + b - y
+    return u, v
+
+
 def filling(lens: Lens, frame: Sequence[float]) -> Lens:
     """The lens with the zoom at which the ideal picture is as large as can be and has pixels everywhere.
 

@@ -17,7 +17,7 @@ import rawpy
 from numpy.typing import NDArray
 
 from pipeline.photo import Header
-from pipeline.plan import LENS_REACH, Lens
+from pipeline.plan import LENS_KNOTS, LENS_REACH, Lens
 from pipeline.read.lens.orientation import turned
 from pipeline.read.metadata import exif
 from pipeline.read.metadata.header import raw_crop
@@ -25,10 +25,11 @@ from pipeline.read.metadata.header import raw_crop
 _LISTS = (51008, 51009, 51022)
 _WARP, _VIGNETTE, _GAIN_MAP, _WARP_2 = 1, 3, 9, 14
 _CFA_PATTERN, _LINEAR_RAW = 33422, 34892
-_KNOTS = 129
 _COLUMNS, _LARGEST = 96, 8.0
 _MOST = 64
 """Opcodes of one list; more is no list."""
+_STRONGEST, _OFF_CENTRE, _DECENTRED = (0.4, 1.8), (0.2, 0.8), 0.1
+"""Bounds of what a lens can do inside of the frame; beyond them a list is broken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def _raw_tags(directories: exif.Directories) -> exif.Tags:
 def _lens(tags: exif.Tags, frame: Frame) -> Lens | None:
     width, height = frame.crop[2:]
     long = max(width, height)
-    lens = Lens("DNG", (width / long / 2, height / long / 2), 1.0, np.ones((1, _KNOTS)))
+    lens = Lens("DNG", (width / long / 2, height / long / 2), 1.0, np.ones((1, LENS_KNOTS)))
     gain = np.ones((*np.broadcast_shapes(*(g.shape for g in frame.grid())), 3))
     for kind, data in _opcodes(tags):
         if kind in (_WARP, _WARP_2):
@@ -97,7 +98,7 @@ def _lens(tags: exif.Tags, frame: Frame) -> Lens | None:
         elif kind == _GAIN_MAP:
             _multiply(gain, data, frame, tags)
     gain = np.clip(gain, 1 / _LARGEST, _LARGEST)
-    if not np.all(np.isfinite(gain)) or not np.all(np.isfinite(lens.radial)):
+    if not np.all(np.isfinite(gain)):
         return None
     if np.abs(gain - 1).max() > 0.005:
         lens = replace(lens, gain=gain.astype(np.float16))
@@ -120,11 +121,13 @@ def _opcodes(tags: exif.Tags) -> Iterator[tuple[int, bytes]]:
 
 def _warp(kind: int, data: bytes, frame: Frame, lens: Lens) -> Lens:
     planes = struct.unpack_from(">I", data)[0]
+    if not 1 <= planes <= 4:
+        raise ValueError("a warp without planes")
     terms = 6 if kind == _WARP else 19
     values = struct.unpack_from(f">{planes * terms + 2}d", data, 4)
     rows = np.array(values[:-2]).reshape(planes, terms)
     centre, radius = _place(frame, values[-2:])
-    far = np.linspace(0, LENS_REACH, _KNOTS)
+    far = np.linspace(0, LENS_REACH, LENS_KNOTS)
     if kind == _WARP:
         powers = far[None] ** np.array([0, 2, 4, 6])[:, None]
         radial, sideways = rows[:, :4] @ powers, rows[:, 4:6]
@@ -136,6 +139,10 @@ def _warp(kind: int, data: bytes, frame: Frame, lens: Lens) -> Lens:
     if planes not in (1, 3):
         radial, sideways = radial[:1], sideways[:1]
     middle = sideways[len(sideways) // 2]
+    inside = radial[:, far <= 1]
+    sound = np.all((inside > _STRONGEST[0]) & (inside < _STRONGEST[1])) and np.all(np.abs(middle) < _DECENTRED)
+    if not sound or not all(_OFF_CENTRE[0] < c < _OFF_CENTRE[1] for c in values[-2:]):
+        raise ValueError("no lens warps like that")
     return replace(lens, centre=centre, radius=radius, radial=radial, tangential=(float(middle[0]), float(middle[1])))
 
 

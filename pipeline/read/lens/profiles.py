@@ -14,12 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.photo import Header
-from pipeline.plan import LENS_REACH, Lens
+from pipeline.plan import LENS_KNOTS, LENS_REACH, Lens
 from pipeline.read.lens.orientation import turned
 
 _WIDTH = 1200
 """Pixels of the virtual picture on which the database's models are sampled."""
-_KNOTS = 129
 _GAIN_COLUMNS, _LARGEST_GAIN = 96, 4.0
 _FAR = 1000.0
 """Metres: the distance of what was focused on, where the file does not tell."""
@@ -111,13 +110,13 @@ def _sampled(lens: Any, crop: float, focal: float, aperture: float | None, size:
     # A row from the middle of the frame outwards, beyond its corners: all models are radial.
     row = modifier.apply_subpixel_geometry_distortion(*middle, count, 1)
     plain = modifier.apply_geometry_distortion(*middle, count, 1)
-    at = np.linspace(0, LENS_REACH, _KNOTS) * radius
+    at = np.linspace(0, LENS_REACH, LENS_KNOTS) * radius
     if row is not None:
         radial = np.stack([_scale(row[0, :, c, 0] - middle[0], at) for c in range(3)])
     elif plain is not None:
         radial = _scale(plain[0, :, 0] - middle[0], at)[None]
     else:
-        radial = np.ones((1, _KNOTS))
+        radial = np.ones((1, LENS_KNOTS))
     if len(radial) == 3 and np.ptp(radial, axis=0).max() < 1e-6:
         radial = radial[:1]
     long = max(size)

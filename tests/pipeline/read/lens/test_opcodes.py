@@ -158,11 +158,22 @@ def test_gain_maps_of_a_mosaic_go_to_its_colours(tmp_path: Path):
         listed(warp((1.0, -0.08, 0, 0, 0, 0)))[:-9],
         listed(opcode(1, b"\0\0\0\3")),
         listed(warp((1.0, float("nan"), 0, 0, 0, 0))),
+        listed(warp((1.0, 0, 0, 0, float("inf"), 0))),
+        listed(warp((1.0, -0.08, 0, 0, 0, 0), centre=(float("nan"), 0.5))),
+        listed(warp((-1.0, 0, 0, 0, 0, 0))),
+        listed(warp((0.0, 0, 0, 0, 0, 0))),
+        listed(warp()),
+        listed(opcode(1, struct.pack(">I", 0xFFFFFFFF) + bytes(64))),
+        listed(gain_map(np.full((2, 2), np.nan))),
         listed(gain_map(np.ones((2, 2)))[:40]),
         listed(warp((1.0, 0.0, 0.0, 0.0, 0.0, 0.0))),
         listed(opcode(4, b"bad pixels")),
     ],
-    ids=["empty", "count only", "cut", "no terms", "nan", "cut map", "identity", "another opcode"],
+    ids=[
+        *("empty", "count only", "cut", "no terms", "nan", "inf", "nowhere", "mirrored", "collapsed", "no planes"),
+        *("many planes", "nan map", "cut map"),
+        *("identity", "another opcode"),
+    ],
 )
 def test_what_is_broken_or_does_nothing_is_no_lens(tmp_path: Path, broken: bytes):
     assert lens_of(tmp_path, third=broken or b"\0") is None
