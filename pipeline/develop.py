@@ -161,9 +161,10 @@ def plan(surveyed: Surveyed, recipe: Recipe, clock: Clock | None = None) -> Plan
         lit = shown_after(views, lit)
         new_sky = sky.plan(proxy, balanced, lit, seen, recipe.sky, listing=surveyed.listing)
         operations += [*lighting, *views, *new_sky.operations]
-        straight = geometry.plan(
-            proxy.shape[1::-1], seen, recipe.geometry, _focal(surveyed), native=recipe.deliver.size == "native"
-        )
+        # Not the proxy's size, whose aspect is rounded: the output would lose a row.
+        reference = surveyed.opened.headers[surveyed.plan.merge.reference]
+        whole = (reference.width, reference.height)
+        straight = geometry.plan(whole, seen, recipe.geometry, _focal(surveyed), native=recipe.deliver.size == "native")
         operations += straight.operations
     warnings = [*view.warnings, *new_sky.warnings, *straight.warnings]
     facts |= {"geometry": straight.facts, "sky": new_sky.facts}

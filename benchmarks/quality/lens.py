@@ -72,8 +72,8 @@ def judged(picture: NDArray[np.uint8], taken: tuple[str, str, str, float, float]
     x, y = np.meshgrid(*((np.arange(n) + 0.5) / max(size) for n in size))
     maps = [(m * max(size) - 0.5).astype(np.float32) for m in straightened(lens, x, y)]
     shown = cv2.remap(picture, maps[0], maps[1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
-    floats = shown.astype(np.float32) / 255
-    return bend_of(edges_of(floats)).is_proven, chosen(Known(lens), floats).lens is not None
+    floats, frame = shown.astype(np.float32) / 255, (size[0] / max(size), size[1] / max(size))
+    return bend_of(edges_of(floats)).is_proven, chosen(Known(lens, False, frame), floats).lens is not None
 
 
 def seconds(exposures: list[Image], lens: Lens | None) -> float:

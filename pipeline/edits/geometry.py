@@ -41,7 +41,7 @@ def plan(
 
     Parameters
     ----------
-    size : (width, height) of the proxy or of any other size of the picture
+    size : (width, height) of the reference, whole: the output is to have them
     focal : focal length over the long side, if known
     native : whether the result shrinks by what is cropped, rather than keep the pixel size of the source
     """

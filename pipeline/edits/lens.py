@@ -31,11 +31,12 @@ class Known:
     """What is known of a photo's lens before its pixels are read.
 
     lens: as the file or the database has it, or None. told: whether the user or the kind of file wants it corrected
-    without further proof.
+    without further proof. frame: width and height over the long side.
     """
 
-    lens: Lens | None = None
-    told: bool = False
+    lens: Lens | None
+    told: bool
+    frame: tuple[float, float]
 
     @property
     def gain(self) -> NDArray[np.float16] | None:
@@ -59,28 +60,27 @@ def known(header: Header, panel: Geometry) -> Known | None:
     own = embedded(header) if header.format == "raw" else None
     told = panel.lens == "always" or own is not None or not is_developed(header)
     found = own or profile(header)
-    return Known(None if found is None else _partly(found, panel.strength), told)
+    long = max(header.width, header.height)
+    frame = (header.width / long, header.height / long)
+    return Known(None if found is None else _partly(found, panel.strength), told, frame)
 
 
 def chosen(what: Known | None, proxy: Field) -> Corrected:
     """The lens to take out of a picture. proxy: (h, w, 3) float32 0..1, sRGB-encoded, as the lens drew it."""
     if what is None:
         return Corrected()
-    frame = (proxy.shape[1] / max(proxy.shape[:2]), proxy.shape[0] / max(proxy.shape[:2]))
     if what.told:
-        if what.lens is None:
-            return Corrected(warnings=(Code.LENS_UNKNOWN,))
-        return _taken(what.lens, frame, {})
+        return _taken(what.lens, what.frame, {}) if what.lens else Corrected(warnings=(Code.LENS_UNKNOWN,))
     edges = edges_of(proxy)
     bend = bend_of(edges)
     if not bend.is_proven:
         return Corrected()
     facts = {"bend": round(bend.amount, 4), "bend_error": round(bend.error, 4)}
     if what.lens is not None:
-        lens, half = replace(what.lens, gain=None), float(np.hypot(*frame)) / 2
-        left = bend_of(edges, lambda points: _unbent(lens, points, frame, half))
+        lens = replace(what.lens, gain=None)
+        left = bend_of(edges, lambda points: _unbent(lens, points, what.frame))
         if not left.is_proven and abs(left.amount) <= _LEFT * abs(bend.amount):
-            return _taken(lens, frame, facts | {"bend_left": round(left.amount, 4)})
+            return _taken(lens, what.frame, facts | {"bend_left": round(left.amount, 4)})
     return Corrected(None, facts, (Code.LENS_UNKNOWN,))
 
 
@@ -99,7 +99,7 @@ def _partly(lens: Lens, strength: float) -> Lens:
     return replace(lens, radial=radial, tangential=(a * strength, b * strength), gain=gain)
 
 
-def _unbent(lens: Lens, points: NDArray[np.float64], frame: tuple[float, float], half: float) -> NDArray[np.float64]:
+def _unbent(lens: Lens, points: NDArray[np.float64], frame: tuple[float, float]) -> NDArray[np.float64]:
     """Points of the picture (n, 2), in halves of the diagonal from its middle, where an ideal lens would have them."""
-    middle = np.array(frame) / 2
+    middle, half = np.array(frame) / 2, float(np.hypot(*frame)) / 2
     return (np.stack(straightened(lens, *(points * half + middle).T), axis=1) - middle) / half

@@ -21,7 +21,7 @@ from pipeline.photo import Shot
 from pipeline.plan import Plan
 from pipeline.read.shots import find_shots
 from pipeline.recipe import Check, Deliver, Light, Recipe
-from pipeline.render.render import render_edits, render_source
+from pipeline.render.render import output_size, render_edits, render_source
 from pipeline.see.scene import look
 
 
@@ -199,6 +199,20 @@ def test_a_leaning_room_is_straightened_and_says_how(samples: Path, tmp_path: Pa
     strength = stored.facts["geometry"]["strength"]
     left = look(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB).astype(np.float32) / 255).tilt
     assert left.roll == pytest.approx((1 - strength) * (before.roll - 2.0), abs=0.3)
+
+
+@pytest.mark.parametrize("size", [(1600, 1200), (2725, 2225), (1801, 1203), (1200, 1601)])
+def test_a_straightened_photo_keeps_its_pixel_size_whatever_its_proxy_rounds_to(
+    samples: Path, tmp_path: Path, size: tuple[int, int]
+):
+    room = cv2.resize(cv2.imread(str(samples / "garden_room" / "garden_room_02.jpg")), size)
+    turn = cv2.getRotationMatrix2D((size[0] / 2, size[1] / 2), -2.0, 1.1)
+    (tmp_path / "source").mkdir()
+    cv2.imwrite(str(tmp_path / "source" / "room.jpg"), cv2.warpAffine(room, turn, size))
+    surveyed = survey(only_shot(tmp_path / "source"), Recipe())
+    drawn = plan(surveyed, Recipe())
+    assert drawn.warp is not None
+    assert output_size(drawn.warp, *size) == size
 
 
 def test_a_floor_plan_is_passed_through_byte_for_byte(tmp_path: Path):
