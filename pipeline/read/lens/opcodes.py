@@ -97,8 +97,7 @@ def _lens(tags: exif.Tags, frame: Frame) -> Lens | None:
             gain *= _radial_gain(data, frame)[..., None]
         elif kind == _GAIN_MAP:
             _multiply(gain, data, frame, tags)
-    gain = np.clip(gain, 1 / _LARGEST, _LARGEST)
-    if not np.all(np.isfinite(gain)):
+    if not np.all((gain >= 1 / _LARGEST) & (gain <= _LARGEST)):
         return None
     if np.abs(gain - 1).max() > 0.005:
         lens = replace(lens, gain=gain.astype(np.float16))

@@ -165,13 +165,14 @@ def test_gain_maps_of_a_mosaic_go_to_its_colours(tmp_path: Path):
         listed(warp()),
         listed(opcode(1, struct.pack(">I", 0xFFFFFFFF) + bytes(64))),
         listed(gain_map(np.full((2, 2), np.nan))),
+        listed(gain_map(np.full((2, 2), 1e30))),
         listed(gain_map(np.ones((2, 2)))[:40]),
         listed(warp((1.0, 0.0, 0.0, 0.0, 0.0, 0.0))),
         listed(opcode(4, b"bad pixels")),
     ],
     ids=[
         *("empty", "count only", "cut", "no terms", "nan", "inf", "nowhere", "mirrored", "collapsed", "no planes"),
-        *("many planes", "nan map", "cut map"),
+        *("many planes", "nan map", "blinding map", "cut map"),
         *("identity", "another opcode"),
     ],
 )
