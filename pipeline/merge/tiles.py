@@ -90,6 +90,9 @@ def resampled(image: Any, mapping: Mapping, size: Sequence[int], *, border: int 
 
 def _sampled(image: Any, u: NDArray[np.float32], v: NDArray[np.float32]) -> Any:
     height, width = image.shape[:2]
+    # Beyond these the border is all there is, and OpenCV's sums there depend on the size of what it is given.
+    np.clip(u, -2, width, out=u)
+    np.clip(v, -2, height, out=v)
     left, top = min(max(int(u.min()) - 3, 0), width - 1), min(max(int(v.min()) - 3, 0), height - 1)
     right, bottom = max(min(int(u.max()) + 4, width), left + 1), max(min(int(v.max()) + 4, height), top + 1)
     u -= left
