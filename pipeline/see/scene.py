@@ -99,7 +99,13 @@ class Seen:
                 "confidence": round(self.windows_trust, 4),
                 "fraction": round(float(np.mean(self.windows > 0.5)), 4),
             },
-            "tilt": {"pitch_deg": self.tilt.pitch, "roll_deg": self.tilt.roll, "confidence": self.tilt.confidence},
+            "tilt": {
+                "pitch_deg": self.tilt.pitch,
+                "roll_deg": self.tilt.roll,
+                "confidence": self.tilt.confidence,
+                "focal_mm": round(36 * self.tilt.focal, 1),
+                "focal_confidence": self.tilt.focal_confidence,
+            },
         }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from math import isfinite
+from math import hypot, isfinite
 from typing import Any, BinaryIO
 
 from pipeline.read.metadata.tiff import EXIF_IFD, FORMATS, INTEROP_IFD, Directory, Entry, open_file
@@ -17,6 +17,10 @@ Value = tuple[float, ...] | tuple[int, ...] | bytes | str
 Tags = dict[int, Value]
 FLASH = 37385
 
+_UNITS = {2: 25.4, 3: 10.0, 4: 1.0}
+"""Millimetres of a FocalPlaneResolutionUnit."""
+_SENSORS = (53.4, 43.8, 36.0, 27.9, 23.6, 22.4, 17.3, 13.2)
+"""Long sides, mm, of the sensors of cameras with large ones: medium format, full frame, APS-H, APS-C, 4/3", 1"."""
 _SUB_DIRECTORIES = 330
 _MAX_DIRECTORIES = 16
 
@@ -118,7 +122,7 @@ def describe(directories: Directories) -> dict[str, Any]:
         "f_number": _positive(exif, 33437) or _positive(first, 33437) or _apex_aperture(exif),
         "iso": _iso(exif) or _iso(first),
         "focal_length": _positive(exif, 37386) or _positive(first, 37386),
-        "focal_35mm": _positive(exif, 41989),
+        "focal_35mm": _positive(exif, 41989) or _on_full_frame(exif),
         "captured": _captured(exif) or _captured(first),
         "make": text(first, 271),
         "model": text(first, 272) or text(first, 50708),
@@ -127,6 +131,23 @@ def describe(directories: Directories) -> dict[str, Any]:
         "flash": bool(int(number(exif, FLASH) or 0) & 1),
     }
     return {k: v for k, v in found.items() if v}
+
+
+def _on_full_frame(tags: Tags) -> float | None:
+    """The focal length that gives the same view on 36 x 24 mm, from the sensor's size; None where that is doubtful.
+
+    Cameras tell pixels per length on the sensor. Programs that resize a picture leave that and change its pixels, after
+    which the two make a sensor that no camera has.
+    """
+    focal, density = _positive(tags, 37386), _positive(tags, 41486)
+    sides = _positive(tags, 40962), _positive(tags, 40963)
+    if focal is None or density is None or sides[0] is None or sides[1] is None:
+        return None
+    pixel = _UNITS.get(int(number(tags, 41488) or 2), 0.0) / density
+    long = max(sides[0], sides[1]) * pixel
+    if not any(0.97 * size < long < 1.03 * size for size in _SENSORS):
+        return None
+    return focal * hypot(36, 24) / hypot(sides[0] * pixel, sides[1] * pixel)
 
 
 def _positive(tags: Tags, tag: int) -> float | None:

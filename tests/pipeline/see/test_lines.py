@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.see.lines import WIDE_FOCAL, camera, tilt_of, upright_segments
+from pipeline.see.lines import WIDE_FOCAL, camera, tilt_of
+from pipeline.see.segments import segments
 
 
 def walls(pitch: float, roll: float, focal: float = WIDE_FOCAL, *, size: tuple[int, int] = (900, 600), seed: int = 0):
@@ -41,7 +42,7 @@ def test_pitch_and_roll_of_drawn_walls_are_found(pitch: float, roll: float, foca
     assert found.pitch == pytest.approx(pitch, abs=0.3 if focal < 1 else 0.8)
     assert found.roll == pytest.approx(roll, abs=0.15)
     assert found.confidence > 0.8
-    assert found.known
+    assert found.focal_confidence == 1
 
 
 def test_verticals_that_meet_above_are_a_camera_that_looks_up():
@@ -74,7 +75,8 @@ def test_noise_alone_is_not_trusted():
 
 def test_the_edge_of_a_black_border_is_no_line_of_the_scene():
     turned = cv2.warpAffine(walls(0, 0), cv2.getRotationMatrix2D((450, 300), 6, 0.7), (900, 600))
-    lines = upright_segments(turned)
+    found = segments(turned)
+    lines = found.where(found.upright)
 
     # Boards lean by 6 degrees; the border's sides do, too, but its corners lie elsewhere: nothing runs along them.
     corners = cv2.transform(

@@ -90,6 +90,27 @@ def test_the_exposure_is_read_from_exif_in_every_container(tmp_path: Path, form:
 
 
 @pytest.mark.parametrize(
+    ("pixels", "density", "unit", "expected"),
+    [
+        ((5760, 3840), 160.0, 4, 19.0),  # full frame
+        ((5184, 3456), 5184 / 22.4 * 25.4, 2, 19.0 * 36 / 22.4),  # APS-C, in inches
+        ((1920, 1280), 160.0, 4, None),  # made smaller by a program: a sensor of 12 mm
+        ((5760, 3840), 160.0, 1, None),  # no unit
+    ],
+)
+def test_the_angle_of_view_is_told_by_the_sensors_size(
+    tmp_path: Path, pixels: tuple[int, int], density: float, unit: int, expected: float | None
+) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(34665).update({37386: 19.0, 40962: pixels[0], 40963: pixels[1]})
+    exif.get_ifd(34665).update({41486: IFDRational(round(density * 1000), 1000), 41488: unit})
+
+    header = read_header(jpeg(tmp_path / "a.jpg", exif))
+
+    assert header.focal_35mm == (pytest.approx(expected, rel=0.01) if expected else None)
+
+
+@pytest.mark.parametrize(
     "fired", ['<exif:Flash exif:Fired="True"/>', "<exif:Flash><exif:Fired>True</exif:Fired></exif:Flash>"]
 )
 def test_a_flash_that_only_xmp_tells_of_counts_unless_exif_denies_it(tmp_path: Path, fired: str) -> None:
