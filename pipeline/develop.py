@@ -107,7 +107,8 @@ def survey(shot: Shot, recipe: Recipe, clock: Clock | None = None, *, threads: i
         facts: dict[str, Any] = {"warnings": warnings} | ({"lens": corrected.facts} if corrected.facts else {})
         plan = Plan(merge, alpha=np.ones(alpha_shape(width, height), np.float32), facts=facts)
         source, _ = render_source(plan, proxies, threads=threads)
-        plan = replace(plan, merge=replace(merge, lens=corrected.lens))
+        fringes = recipe.geometry.fringes if recipe.geometry.strength > 0 else 0.0
+        plan = replace(plan, merge=replace(merge, lens=corrected.lens, fringes=fringes))
     exposures = tuple(proxies) if len(proxies) > 1 else ()
     return Surveyed(opened, _as_floats(source), plan, exposures, shot.listing)
 
@@ -149,7 +150,7 @@ def plan(surveyed: Surveyed, recipe: Recipe, clock: Clock | None = None) -> Plan
         seen = see(surveyed, recipe)
     facts = surveyed.plan.facts | {"seen": seen.facts()}
     if not seen.is_photo:
-        merge = replace(surveyed.plan.merge, lens=None)
+        merge = replace(surveyed.plan.merge, lens=None, fringes=0.0)
         return replace(surveyed.plan, merge=merge, facts=facts | {"warnings": [*known, Code.NOT_A_PHOTO.name]})
     with clock("edit"):
         operations += balance.plan(proxy, seen, recipe.balance)
@@ -190,6 +191,8 @@ def finish(
     with clock("merge"):
         drawn = replace(drawn, merge=refined_merge(drawn.merge, exposures))
         source, owner = render_source(drawn, exposures, tiles=tiles, threads=threads)
+        if any(source is exposure for exposure in exposures):
+            drawn = replace(drawn, merge=replace(drawn.merge, fringes=0.0))
         del exposures
     attempts = recipe.check.attempts if drawn.tones or drawn.layers else ()
 

@@ -115,6 +115,7 @@ class Merge:
     transforms: (n, 3, 3), reference coordinates to exposure i's, divided by the long side. exposure_values: (n,)
     relative to the reference. used: which exposures enter the fusion (a frame that could not be aligned does not).
     lens: what all exposures were taken through; all other coordinates of a plan are those of an ideal lens then.
+    fringes: share, 0..1, of violet fringes' colour that is taken out of the merged picture.
     """
 
     transforms: NDArray[np.float64]
@@ -123,6 +124,7 @@ class Merge:
     reference: int = 0
     detail: float = 1.0
     lens: Lens | None = None
+    fringes: float = 0.0
 
     @classmethod
     def single(cls) -> Self:
@@ -210,7 +212,7 @@ class Plan:
         m = form["merge"]
         lens = _read(m["lens"], _below("lens.", arrays)) if m.get("lens") else None
         values, used = tuple(m["exposure_values"]), tuple(m["used"])
-        merge = Merge(arrays["transforms"], values, used, m["reference"], m["detail"], lens)
+        merge = Merge(arrays["transforms"], values, used, m["reference"], m["detail"], lens, m.get("fringes", 0.0))
         return cls(merge, tuple(operations), arrays["alpha"], form["facts"])
 
 

@@ -71,8 +71,9 @@ class Finished:
     @property
     def captured(self) -> bool:
         """Whether the picture, but for its layers, still is its one source pixel by pixel."""
-        moved = self.plan.warp is not None or self.plan.merge.lens is not None
-        return not self.adjusted and not moved and sum(self.plan.merge.used) <= 1
+        merge = self.plan.merge
+        resampled = self.plan.warp is not None or merge.lens is not None
+        return not self.adjusted and not resampled and not merge.fringes and sum(merge.used) <= 1
 
     @property
     def warnings(self) -> tuple[str, ...]:

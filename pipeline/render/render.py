@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.merge import fuse
+from pipeline.merge.fringes import without_fringes
 from pipeline.merge.mapping import Mapping
 from pipeline.merge.tiles import Box, Runner, boxes, run_here, sample
 from pipeline.photo import Image
@@ -40,7 +41,7 @@ def render_source(
     Returns
     -------
     source : (h, w, 3)
-        The exposure itself (no copy) for a single one without Warp and Lens; uint16 for a merge of several.
+        The exposure itself (no copy) for a single one without Warp, Lens and fringes; uint16 for a merge of several.
     owner : (rows, columns) uint8 or None
         Index into the shot's exposures, at a reduced size; None for a single exposure.
     """
@@ -52,7 +53,9 @@ def render_source(
     size = output_size(plan.warp, width, height)
     mappings = [mapping_of(merge, plan.warp, i, max(width, height)) for i in used]
     if len(used) == 1:
-        return _resampled(exposures[used[0]], mappings[0], size, tiles), None
+        only = exposures[used[0]]
+        out = _resampled(only, mappings[0], size, tiles)
+        return without_fringes(out, merge.fringes, tiles, in_place=out is not only), None
     chosen = [exposures[i] for i in used]
     values = [merge.exposure_values[i] for i in used]
     fusion = fuse.prepare(chosen, mappings, values, size=size, detail=merge.detail, threads=threads)
@@ -65,6 +68,7 @@ def render_source(
         out[y0:y1, x0:x1] = cv2.addWeighted(tile, 257, tile, 0, 0, dtype=cv2.CV_16U)
 
     tiles(run, boxes(*size))
+    out = without_fringes(out, merge.fringes, tiles, in_place=True)
     return out, np.asarray(used, np.uint8)[fusion.owner]
 
 
