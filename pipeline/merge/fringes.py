@@ -67,7 +67,7 @@ def excess(image: Image, radius: int) -> Field:
     narrow = violet - cv2.morphologyEx(violet, cv2.MORPH_OPEN, square)
     reach = 2 * _REACH * radius + 1
     bright: Any = cv2.dilate(green, np.ones((reach, reach), np.uint8))
-    beside = _rising(bright, 0.85, 0.95) * _rising(bright - green, 0.12, 0.3)
+    beside = _rising(bright, 0.85, 0.95) * _rising(bright - green, 0.05, 0.15)
     return np.maximum(narrow * beside - np.float32(_FAINT), 0)
 
 
