@@ -20,6 +20,8 @@ from pipeline.codes import Code
 from pipeline.edits.clear_sky import radiance
 from pipeline.edits.matte import Border, border_of
 from pipeline.edits.own_skies import chosen, in_frame, noted
+from pipeline.edits.veil import brightness as cloud_brightness
+from pipeline.edits.veil import veil
 from pipeline.plan import Layer
 from pipeline.read.color import LUMA, from_linear, to_linear
 from pipeline.recipe import Sky
@@ -30,16 +32,18 @@ from pipeline.see.scene import Seen
 Field = NDArray[np.floating[Any]]
 _TRUSTED, _LOWEST = 0.5, 1.0
 """Confidence in a tilt from which it counts; degrees above the horizon of the lowest sky that is seen."""
-_COLUMNS, _SHOWN_COLUMNS = 24, 96
-_DAYS = ((100.0, 140.0), (32.0, 55.0), (1.2, 4.5), (0.85, 1.1))
-"""Bounds of aside, up, haze and vivid."""
+_COLUMNS, _SHOWN_COLUMNS = 24, 192
+_DAYS = ((100.0, 140.0), (32.0, 55.0), (2.0, 5.0), (0.95, 1.15), (0.05, 0.16))
+"""Bounds of aside, up, haze, vivid and veil."""
+_CLOUD = 4.0
+"""Luminance of thin cloud, times the clear sky's median."""
 _OUTDOORS = 0.8
 """Confidence that this is outdoors, below which no sky is replaced: a room with one is no slip but a scandal."""
 _WORTH = 0.01
 """Share of the frame below which a sky is left as it is."""
 _OPEN, _STRAYED, _TORN, _MOTTLED = 0.05, 0.05, 0.0155, 0.14
 """Limits of what the border says against itself (matte.py)."""
-_GROUND, _ABOVE = (0.2, 0.6), (0.66, 0.74)
+_GROUND, _ABOVE = (0.2, 0.6), (0.7, 0.78)
 """Median luma of all but the sky in poor and in full light, and that of the skies which go with it."""
 
 
@@ -49,23 +53,23 @@ class Day:
 
     side: -1 or 1, from which side the sun shines. aside, up: degrees that the sun stands away from where the camera
     looks (more than 90: behind the photographer), and above the horizon. haze: times that of clean air. vivid: times
-    the model's saturation.
+    the model's saturation. veil: share of the sky overhead that thin cloud hides; weather: its seed.
     """
 
     side: int = 1
     aside: float = 125.0
     up: float = 42.0
     haze: float = 1.5
-    vivid: float = 1.05
+    vivid: float = 0.95
+    veil: float = 0.1
+    weather: int = 0
 
     @classmethod
     def of(cls, listing: str) -> Self:
         """Chosen by the listing's name. Dull skies come with soft light, and so with hazy days."""
         digest = hashlib.sha256(listing.encode()).digest()
-        aside, up, haze, vivid = (
-            low + (high - low) * byte / 255 for (low, high), byte in zip(_DAYS, digest[1:5], strict=True)
-        )
-        return cls(1 if digest[0] & 1 else -1, aside, up, haze, vivid)
+        values = (low + (high - low) * byte / 255 for (low, high), byte in zip(_DAYS, digest[1:6], strict=True))
+        return cls(1 if digest[0] & 1 else -1, *values, weather=int.from_bytes(digest[6:10], "big"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +153,10 @@ def clear_sky(tilt: Tilt, size: tuple[int, int], visible: Field, brightness: flo
     width, height = _SHOWN_COLUMNS, max(8, round(_SHOWN_COLUMNS * size[1] / size[0]))
     light = cv2.resize(np.log(light).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
     light = np.exp(light)
+    rays = _rays(tilt, size, width, height)
+    hidden = veil(rays, 1 / (width * tilt.focal), day.veil, day.weather)[..., None].astype(np.float32)
+    cloud = _CLOUD * np.median(light @ LUMA) * cloud_brightness(rays, sun)[..., None].astype(np.float32)
+    light = (1 - hidden) * light + hidden * cloud
     mask = cv2.resize(visible.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA) > 0.5
     luminance = light @ LUMA
     middle = float(np.median(luminance[mask])) if mask.any() else float(np.median(luminance))
