@@ -4,8 +4,9 @@
 
 Real exposures (cut to 3:2) are enlarged to 8183 x 5455; surfaces get a multiplicative texture of all scales, the same
 in every exposure; each exposure gets its own read and shot noise, and is written as JPEG q95 with the source's EXIF.
-`--moved`: hand-held, each exposure shifted and turned by a few pixels before the noise. `--quick`: 1/16 of the pixels.
-The files stay in the system's temporary folder for the next benchmark; `--remove` deletes them.
+`--moved`: hand-held, each exposure shifted and turned by a few pixels before the noise. `--front`: a house front with
+a dull sky, five exposures made from one, all turned by 1.5 degrees. `--quick`: 1/16 of the pixels. The files stay
+in the system's temporary folder for the next benchmark; `--remove` deletes them.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.TiffImagePlugin import IFDRational
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data"
@@ -29,6 +31,8 @@ SIZE, QUICK = (8183, 5455), (2046, 1364)
 MOTION = ((7.3, -4.6, 0.03), (-3.2, 5.8, -0.02), (0.0, 0.0, 0.0), (5.1, 2.7, 0.02), (-8.4, -3.3, -0.04))
 """Per exposure: shift (x, y) in pixels of 45 MP, and turn in degrees."""
 Picture = NDArray[np.uint8]
+FRONT, TURN = (-4.0, -2.0, 0.0, 2.0, 4.0), 1.5
+"""Exposure values of the house front's frames, and degrees that it is turned."""
 _TEXTURE, _READ, _SHOT = 0.06, 0.002, 0.004
 _STRIP = 512
 _VERSION = 1
@@ -56,16 +60,17 @@ def bundled() -> list[Path]:
     ]
 
 
-def ensure(*, moved: bool = False, quick: bool = False) -> Path:
+def ensure(*, moved: bool = False, front: bool = False, quick: bool = False) -> Path:
     """The folder of the set, made first if it is not there, by another process: the caller's memory stays small."""
-    folder = _place(moved=moved, quick=quick)
+    folder = _place(moved=moved, front=front, quick=quick)
     if not folder.is_dir():
-        flags = [name for name, wanted in (("--moved", moved), ("--quick", quick)) if wanted]
+        given = (("--moved", moved), ("--front", front), ("--quick", quick))
+        flags = [name for name, wanted in given if wanted]
         subprocess.run([sys.executable, "-m", "benchmarks.speed.big_set", *flags], cwd=ROOT, check=True)
     return folder
 
 
-def make(files: list[Path], folder: Path, size: tuple[int, int], *, moved: bool) -> None:
+def make(files: list[Path], folder: Path, size: tuple[int, int], *, moved: bool, front: bool = False) -> None:
     """Write the enlarged exposures as 0.jpg, 1.jpg, ... into `folder`; the same files for the same originals."""
     texture = _texture()
     for i, file in enumerate(files):
@@ -78,17 +83,30 @@ def make(files: list[Path], folder: Path, size: tuple[int, int], *, moved: bool)
             picture[top : top + _STRIP] = _encode(light)
         if moved:
             picture = _moved(picture, MOTION[i % len(MOTION)], size[0] / SIZE[0])
+        if front:
+            picture = _moved(picture, (0.0, 0.0, TURN), 1.0)
         for top in range(0, size[1], _STRIP):
             light = _LINEAR[picture[top : top + _STRIP]]
+            if front:
+                light = np.minimum(light * np.float32(2.0 ** FRONT[i]), 1)
             light += rng.standard_normal(light.shape, np.float32) * (_READ + _SHOT * np.sqrt(light))
             picture[top : top + _STRIP] = _encode(light)
         with Image.open(file) as original:
-            exif = original.info.get("exif", b"")
+            exif = _exposed(i) if front else original.info.get("exif", b"")
         Image.fromarray(picture).save(folder / f"{i}.jpg", quality=95, exif=exif)
 
 
-def _place(*, moved: bool, quick: bool) -> Path:
-    name = f"sunroom-benchmark-{_VERSION}-{'quick' if quick else '45mp'}{'-moved' if moved else ''}"
+def _exposed(index: int) -> bytes:
+    """EXIF of one of the house front's frames."""
+    exif = Image.Exif()
+    seconds = IFDRational(round(1e6 / 60 * 2.0 ** FRONT[index]), 10**6)
+    exif.get_ifd(34665).update({33434: seconds, 33437: 8.0, 34855: 100, 36867: f"2026:11:26 12:00:0{index}"})
+    return exif.tobytes()
+
+
+def _place(*, moved: bool, front: bool, quick: bool) -> Path:
+    kind = "-front" if front else "-moved" if moved else ""
+    name = f"sunroom-benchmark-{_VERSION}-{'quick' if quick else '45mp'}{kind}"
     return Path(tempfile.gettempdir()) / name
 
 
@@ -129,20 +147,23 @@ def _encode(light: NDArray[np.floating[Any]]) -> Picture:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--moved", action="store_true", help="hand-held")
+    parser.add_argument("--front", action="store_true", help="a house front")
     parser.add_argument("--quick", action="store_true", help="1/16 of the pixels")
     parser.add_argument("--remove", action="store_true", help="delete every set from the temporary folder")
     options = parser.parse_args()
     if options.remove:
-        for folder in [_place(moved=m, quick=q) for m in (False, True) for q in (False, True)]:
+        kinds = ((False, False), (True, False), (False, True))
+        for folder in [_place(moved=m, front=f, quick=q) for m, f in kinds for q in (False, True)]:
             shutil.rmtree(folder, ignore_errors=True)
         return
-    folder = _place(moved=options.moved, quick=options.quick)
+    folder = _place(moved=options.moved, front=options.front, quick=options.quick)
     if not folder.is_dir():
         # Renamed when complete, so that an interrupted run leaves no half a set.
         with tempfile.TemporaryDirectory(dir=folder.parent) as making:
             complete = Path(making) / "set"
             complete.mkdir()
-            make(originals(), complete, QUICK if options.quick else SIZE, moved=options.moved)
+            files = bundled()[:1] * len(FRONT) if options.front else originals()
+            make(files, complete, QUICK if options.quick else SIZE, moved=options.moved, front=options.front)
             complete.rename(folder)
     print(folder)
 
