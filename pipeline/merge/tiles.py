@@ -75,17 +75,20 @@ def sample(image: Image, mapping: Mapping, box: Box) -> Image:
     return cv2.merge(bands)  # pyright: ignore[reportReturnType]
 
 
-def resampled(image: Any, mapping: Mapping, size: Sequence[int], *, border: int = cv2.BORDER_REPLICATE) -> Any:
-    """The whole of a reduced picture, (h, w) or (h, w, 3), at mapping(size), (width, height): bilinear."""
+def resampled(
+    image: Any, mapping: Mapping, size: Sequence[int], *, border: int = cv2.BORDER_REPLICATE, nearest: bool = False
+) -> Any:
+    """The whole of a reduced picture, (h, w) or (h, w, 3), at mapping(size), (width, height): bilinear or `nearest`."""
+    kind = cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR
     if mapping.lens is None:
         centre = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])
         matrix = np.linalg.inv(centre) @ mapping.matrix @ centre
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        flags = kind | cv2.WARP_INVERSE_MAP
         return cv2.warpPerspective(image, matrix, tuple(size), flags=flags, borderMode=border)
     maps = _maps(mapping, (0, 0, size[0], size[1]))
     if image.ndim == 2 or len(maps) == 1:
-        return cv2.remap(image, *maps[len(maps) // 2], cv2.INTER_LINEAR, borderMode=border)
-    return cv2.merge([cv2.remap(image[..., c], *m, cv2.INTER_LINEAR, borderMode=border) for c, m in enumerate(maps)])
+        return cv2.remap(image, *maps[len(maps) // 2], kind, borderMode=border)
+    return cv2.merge([cv2.remap(image[..., c], *m, kind, borderMode=border) for c, m in enumerate(maps)])
 
 
 def _sampled(image: Any, u: NDArray[np.float32], v: NDArray[np.float32]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from pipeline.merge import fuse
 from pipeline.merge.fringes import without_fringes
 from pipeline.merge.mapping import Mapping
-from pipeline.merge.tiles import Box, Runner, boxes, run_here, sample
+from pipeline.merge.tiles import Box, Runner, boxes, resampled, run_here, sample
 from pipeline.photo import Image
 from pipeline.plan import Lens, Merge, Plan, Warp
 from pipeline.render.layers import allowed_in, below, laid, shown_in, under
@@ -56,6 +57,14 @@ def render_source(
         only = exposures[used[0]]
         out = _resampled(only, mappings[0], size, tiles)
         return without_fringes(out, merge.fringes, tiles, in_place=out is not only), None
+    still = all(np.array_equal(mapping.matrix, mappings[0].matrix) for mapping in mappings)
+    if still and not mappings[0].is_identity:
+        # Frames of a tripod: what is fused first is interpolated once, not once for each exposure.
+        unmoved = replace(plan, operations=(), merge=replace(merge, lens=None, fringes=0.0))
+        fused, owner = render_source(unmoved, exposures, tiles=tiles, threads=threads)
+        assert owner is not None
+        out = without_fringes(_resampled(fused, mappings[0], size, tiles), merge.fringes, tiles, in_place=True)
+        return out, _owner_through(owner, mappings[0], (width, height), size)
     chosen = [exposures[i] for i in used]
     values = [merge.exposure_values[i] for i in used]
     fusion = fuse.prepare(chosen, mappings, values, size=size, detail=merge.detail, threads=threads)
@@ -151,6 +160,15 @@ def mapping_of(merge: Merge, warp: Warp | None, index: int, long: int) -> Mappin
         return Mapping(transform, lens, float(long))
     scale = np.diag([float(long), float(long), 1.0])
     return Mapping(scale @ transform @ np.linalg.inv(scale), lens, float(long))
+
+
+def _owner_through(
+    owner: NDArray[np.uint8], mapping: Mapping, source: tuple[int, int], size: tuple[int, int]
+) -> NDArray[np.uint8]:
+    """Owners (rows, columns) of a frame `source`, (width, height), in the output of `size`, reduced alike."""
+    factor = source[0] / owner.shape[1]
+    reduced = (max(1, round(size[0] / factor)), max(1, round(size[1] / factor)))
+    return resampled(owner, mapping.reduced(factor), reduced, nearest=True)
 
 
 def _resampled(image: Image, mapping: Mapping, size: tuple[int, int], tiles: Runner) -> Image:
