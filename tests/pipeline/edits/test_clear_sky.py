@@ -46,14 +46,14 @@ def test_its_middle_is_as_bright_as_asked(brightness: float):
 
 
 def test_the_sun_on_the_other_side_mirrors_the_sky():
-    left, right = (clear_sky(Tilt(), (1500, 1000), ALL, 0.7, Day(side)) for side in (-1, 1))
+    left, right = (clear_sky(Tilt(), (1500, 1000), ALL, 0.7, Day(side, veil=0.0)) for side in (-1, 1))
     np.testing.assert_allclose(left, right[:, ::-1], atol=2e-3)
     assert np.abs(left - right).max() > 0.005
 
 
 def test_a_camera_that_looks_up_sees_deeper_blue_and_a_rolled_one_a_slanting_horizon():
-    level = clear_sky(Tilt(confidence=1.0), (1500, 1000), ALL, 0.7, Day())
-    rolled = clear_sky(Tilt(roll=8.0, confidence=1.0), (1500, 1000), ALL, 0.7, Day())
+    level = clear_sky(Tilt(confidence=1.0), (1500, 1000), ALL, 0.7, Day(veil=0.0))
+    rolled = clear_sky(Tilt(roll=8.0, confidence=1.0), (1500, 1000), ALL, 0.7, Day(veil=0.0))
     blue = rolled[..., 2] - rolled[..., 0]
     # Turned clockwise, the camera sees its right side lower: nearer to the horizon's other side.
     row = rolled.shape[0] // 3
