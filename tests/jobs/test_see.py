@@ -28,7 +28,7 @@ def test_every_photo_gets_json_and_masks_of_the_proxys_size(samples: Path, tmp_p
         found = json.loads((tmp_path / f"{name}.json").read_text())
         assert found["scene"] in PLACES
         assert found["room"] in {*ROOMS, *PLACES}
-        assert {"pitch_deg", "roll_deg", "confidence"} == set(found["tilt"])
+        assert {"pitch_deg", "roll_deg", "confidence", "focal_mm", "focal_confidence"} == set(found["tilt"])
         for part in ("sky", "windows"):
             assert 0 <= found[part]["confidence"] <= 1
             mask = cv2.imread(str(tmp_path / f"{name}.{part}.png"), cv2.IMREAD_UNCHANGED)
