@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -60,11 +59,25 @@ def render_source(
     still = all(np.array_equal(mapping.matrix, mappings[0].matrix) for mapping in mappings)
     if still and not mappings[0].is_identity:
         # Frames of a tripod: what is fused first is interpolated once, not once for each exposure.
-        unmoved = replace(plan, operations=(), merge=replace(merge, lens=None, fringes=0.0))
-        fused, owner = render_source(unmoved, exposures, tiles=tiles, threads=threads)
-        assert owner is not None
-        out = without_fringes(_resampled(fused, mappings[0], size, tiles), merge.fringes, tiles, in_place=True)
-        return out, _owner_through(owner, mappings[0], (width, height), size)
+        unmoved = [Mapping(np.eye(3))] * len(used)
+        whole, owner = _fused(merge, exposures, unmoved, (width, height), tiles, threads=threads)
+        out, owner = _resampled(whole, mappings[0], size, tiles), _owner_through(owner, mappings[0], width, size)
+    else:
+        out, owner = _fused(merge, exposures, mappings, size, tiles, threads=threads)
+    return without_fringes(out, merge.fringes, tiles, in_place=True), owner
+
+
+def _fused(
+    merge: Merge,
+    exposures: Sequence[Image],
+    mappings: Sequence[Mapping],
+    size: tuple[int, int],
+    tiles: Runner,
+    *,
+    threads: int,
+) -> tuple[Image, NDArray[np.uint8]]:
+    """The exposures that are used, through a mapping each, as one picture of that size; and their owners."""
+    used = [i for i, u in enumerate(merge.used) if u]
     chosen = [exposures[i] for i in used]
     values = [merge.exposure_values[i] for i in used]
     fusion = fuse.prepare(chosen, mappings, values, size=size, detail=merge.detail, threads=threads)
@@ -77,7 +90,6 @@ def render_source(
         out[y0:y1, x0:x1] = cv2.addWeighted(tile, 257, tile, 0, 0, dtype=cv2.CV_16U)
 
     tiles(run, boxes(*size))
-    out = without_fringes(out, merge.fringes, tiles, in_place=True)
     return out, np.asarray(used, np.uint8)[fusion.owner]
 
 
@@ -162,11 +174,9 @@ def mapping_of(merge: Merge, warp: Warp | None, index: int, long: int) -> Mappin
     return Mapping(scale @ transform @ np.linalg.inv(scale), lens, float(long))
 
 
-def _owner_through(
-    owner: NDArray[np.uint8], mapping: Mapping, source: tuple[int, int], size: tuple[int, int]
-) -> NDArray[np.uint8]:
-    """Owners (rows, columns) of a frame `source`, (width, height), in the output of `size`, reduced alike."""
-    factor = source[0] / owner.shape[1]
+def _owner_through(owner: NDArray[np.uint8], mapping: Mapping, width: int, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Owners (rows, columns) of a frame that is `width` wide, in the output of `size`, reduced alike."""
+    factor = width / owner.shape[1]
     reduced = (max(1, round(size[0] / factor)), max(1, round(size[1] / factor)))
     return resampled(owner, mapping.reduced(factor), reduced, nearest=True)
 

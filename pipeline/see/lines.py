@@ -1,9 +1,9 @@
 """How a camera was held, from the straight lines of what it saw.
 
-Line segments that run roughly upright vote for the pitch and roll under which the
-most of their length points at one vanishing point, the vertical's; the best of a grid is then polished by iteratively
-reweighted least squares on the angles between segments and vanishing direction. What cannot be told from the lines
-(too few of them, all in one corner, two answers that fit alike) lowers the confidence.
+Line segments that run roughly upright vote for the pitch and roll under which the most of their length points at one
+vanishing point, the vertical's; the best of a grid is then polished by iteratively reweighted least squares on the
+angles between segments and vanishing direction. What cannot be told from the lines (too few of them, all in one corner,
+two answers that fit alike) lowers the confidence.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ Vector = NDArray[np.float64]
 WIDE_FOCAL = 24 / 36
 """Focal length over the long side where nothing tells it: 24 mm on full frame."""
 _VANISHING, _GUESSED = 0.9, 0.4
+"""Confidence in a focal length that vanishing points told, and in WIDE_FOCAL."""
 _PITCHES, _ROLLS = np.arange(-24, 24.1, 1.0), np.arange(-12, 12.1, 0.5)
 _SIGMA = 0.9
 """Degrees by which a vertical's segment misses the vanishing point, in the vote."""

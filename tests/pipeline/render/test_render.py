@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
+import pytest
 from rooms import exposures, radiance
 
 from pipeline.plan import Merge, Plan, Tone, Warp
@@ -66,6 +69,30 @@ def test_warp_turns_source_and_fields_together():
     straight = render_edits(Plan(Merge.single(), (tone,)), taken[0])
     inner = np.s_[8:-8, 8:-8]
     assert np.abs(out[::-1, ::-1][inner].astype(int) - straight[inner]).mean() < 0.5
+
+
+@pytest.mark.parametrize("degrees", [2.0, 180.0])
+def test_frames_of_a_tripod_give_what_frames_that_moved_by_nothing_give(degrees: float):
+    """The former are fused and then turned, the latter each turned and then fused."""
+    taken = exposures(radiance(), EV)
+    height, width = taken[0].shape[:2]
+    turn = rotation(degrees, width, height)
+    still = merge(3)
+    moved = replace(still, transforms=still.transforms + np.array([1e-9, 0, 0])[:, None, None])
+
+    (source, owner), (other, others) = (render_source(Plan(m, (turn,)), taken) for m in (still, moved))
+
+    assert source.dtype == other.dtype
+    # Levels differ a little, since interpolation softens the texture by which exposures are weighed; nothing moves.
+    grey, others_grey = (cv2.cvtColor(p.astype(np.float32) / 65535, cv2.COLOR_RGB2GRAY) for p in (source, other))
+    assert np.abs(cv2.GaussianBlur(grey - others_grey, (0, 0), 6)).mean() * 255 < 4
+    shift, likeness = cv2.phaseCorrelate(grey, others_grey)
+    assert np.hypot(*shift) < 0.05
+    assert likeness > 0.9
+    assert owner is not None
+    assert others is not None
+    assert owner.shape == others.shape
+    assert np.mean(owner == others) > 0.9
 
 
 def test_warp_size_is_that_of_the_output():
