@@ -98,13 +98,20 @@ def bend_of(edges: Edges, unbent: Callable[[Points], Points] | None = None) -> B
 def _pieces(contour: Points, long: int) -> list[Points]:
     """A contour cut where it turns; of what is long and nearly straight. Thin edges are walked there and back."""
     corners = cv2.approxPolyDP(contour.astype(np.float32)[:, None], _SAGITTA, closed=True)[:, 0]
-    at = sorted({int(np.argmin(np.sum((contour - c) ** 2, axis=1))) for c in corners})
+    # Corners are points of the contour: found by a sort, as texture makes contours of a hundred thousand points.
+    keys, first = np.unique(_keys(contour), return_index=True)
+    at = np.unique(first[np.searchsorted(keys, _keys(corners))]).tolist()
     found: list[Points] = []
     for a, b in zip(at, [*at[1:], at[0] + len(contour)], strict=True):
         piece = np.take(contour, np.arange(a + 3, b - 2), axis=0, mode="wrap")
         if len(piece) >= 12 and np.hypot(*(piece[-1] - piece[0])) >= _PIECE * long:
             found.append(piece)
     return found
+
+
+def _keys(points: Any) -> NDArray[np.int64]:
+    """One number for each of (n, 2) whole pixels."""
+    return points.astype(np.int64) @ np.array([1, 1 << 20])
 
 
 def _once(pieces: list[Points]) -> list[Points]:
