@@ -200,6 +200,16 @@ def test_measured_figures_are_those_of_the_results() -> None:
     seconds = re.search(r"JPEG q92 4:2:0 \| ([\d.]+) \|", encode)
     assert seconds
     assert f"quality 92 | {seconds[1]} CPU s" in measured
+    main_job = (ROOT / "benchmarks/results/main_job.md").read_text(encoding="utf-8")
+    for contestant in ("the whole job", "the whole job, hand-held frames", "every edit on a house front"):
+        row = re.search(rf"^\| sunroom, {contestant} \| ([\d.]+) .* ([\d.]+) \([\d.-]+\) \|$", main_job, re.MULTILINE)
+        assert row, contestant
+        assert f"| {row[1]} CPU s, {row[2]} GB" in measured, contestant
+    tilt = (ROOT / "benchmarks/results/tilt.md").read_text(encoding="utf-8")
+    row = re.search(r"^\| photos \| (\d+) \| [\d.]+ \| ([\d.]+) \| [\d.]+ \| ([\d.]+) ", tilt, re.MULTILINE)
+    assert row
+    assert f"| {row[2]} and {row[3]} degrees; " in measured
+    assert f"of {row[1]} accepted wrong" in measured
 
 
 def test_the_pictures_show_the_samples_as_they_are_edited_now(samples: Path) -> None:
