@@ -192,6 +192,7 @@ def finish(
         drawn = replace(drawn, merge=refined_merge(drawn.merge, exposures))
         source, owner = render_source(drawn, exposures, tiles=tiles, threads=threads)
         if any(source is exposure for exposure in exposures):
+            # No fringe was found: the plan says so, and the photo still counts as captured.
             drawn = replace(drawn, merge=replace(drawn.merge, fringes=0.0))
         del exposures
     attempts = recipe.check.attempts if drawn.tones or drawn.layers else ()
