@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from rooms import exposures, radiance
 
 from pipeline.codes import Code
 from pipeline.deliver import xmp
@@ -23,6 +22,7 @@ from pipeline.read.shots import find_shots
 from pipeline.recipe import Check, Deliver, Light, Recipe
 from pipeline.render.render import output_size, render_edits, render_source
 from pipeline.see.scene import look
+from tests.rooms import exposures, radiance
 
 
 @pytest.fixture

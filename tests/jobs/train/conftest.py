@@ -7,7 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from pictures import picture
+
+from tests.jobs.train.pictures import picture
 
 
 @pytest.fixture

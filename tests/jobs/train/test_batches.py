@@ -7,7 +7,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from pictures import picture
 
 from jobs.train.augment import cropped, photographed
 from jobs.train.batches import DENSE_PICTURES, SCENE_PICTURES, Sampler, schedule
@@ -17,6 +16,7 @@ from jobs.train.layout import LABELS, held_out, read
 from jobs.train.skies import nightfall, sky, under_another_sky
 from jobs.train.windows import with_windows
 from pipeline.codes import SettingsError
+from tests.jobs.train.pictures import picture
 
 
 def test_folders_become_pictures_with_what_is_known(folder: Path) -> None:

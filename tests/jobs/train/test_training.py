@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pictures import picture
 
 from jobs.train.batches import DENSE_PICTURES
 from jobs.train.calibrate import logistic, overlap, temperature
@@ -15,6 +14,7 @@ from jobs.train.see import Order, train
 from pipeline.codes import SettingsError
 from pipeline.see.nets import Network
 from pipeline.see.scene import look
+from tests.jobs.train.pictures import picture
 
 pytest.importorskip("torch")
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rooms import encode, radiance
 
 from pipeline.edits.balance import gains_of, illuminant, plan
 from pipeline.plan import Tone
 from pipeline.recipe import Balance
 from pipeline.render.tone import shown_after
 from pipeline.see.scene import Seen
+from tests.rooms import encode, radiance
 
 CASTS = {"2800 K lamp": (1.9, 1, 0.4), "3500 K": (1.45, 1, 0.6), "shade": (0.85, 1, 1.2), "green tint": (1, 1.1, 1)}
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rooms import encode, radiance
 
 from pipeline.edits.light import Exposure, filled, plan, roll_off, solve
 from pipeline.read.color import to_linear
 from pipeline.recipe import Light
 from pipeline.render.tone import shown_after
 from pipeline.see.scene import Seen, look
+from tests.rooms import encode, radiance
 
 
 def room(ev: float = 0.0, window: float = 1.0) -> np.ndarray:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from rooms import exposures, radiance
 
 from pipeline.merge.fuse import fuse_tile, prepare, reduction
 from pipeline.merge.mapping import Mapping
 from pipeline.merge.order import keep_tone_order, log_radiance, measured_steps
 from pipeline.merge.tiles import boxes
+from tests.rooms import exposures, radiance
 
 EV = (-5.0, -2.5, 0.0, 2.0)
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from rooms import exposures, radiance
 
 from pipeline.plan import Merge, Plan, Tone, Warp
 from pipeline.render.render import output_size, render_edits, render_source
+from tests.rooms import exposures, radiance
 
 EV = (-4.0, -2.0, 0.0)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rooms import exposures, radiance
 
 from pipeline.plan import Merge, Plan, Tone
 from pipeline.render.render import render_edits
 from pipeline.render.tone import evaluate
+from tests.rooms import exposures, radiance
 
 
 def picture(depth: int = 8):

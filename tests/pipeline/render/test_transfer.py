@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from rooms import encode, radiance
 
 from pipeline.render.tone import evaluate
 from pipeline.render.transfer import compile_tone
+from tests.rooms import encode, radiance
 
 
 def pair():

@@ -7,9 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from rooms import encode, radiance
 
 from pipeline.see.scene import Seen, look
+from tests.rooms import encode, radiance
 
 
 def test_a_street_at_night_is_night():
