@@ -36,6 +36,7 @@ _BAND = 2
 _EVEN = 4.0
 _THIN, _BETWEEN = 7, 10
 _LEAST = 60
+_SEAM = 0.3
 _GUIDED = (4, 4e-4)
 _BEYOND, _FAR = 7, 12
 """Pixels outside of the sky by which it must have ended; pixels that lie far from any sky of the network."""
@@ -53,6 +54,7 @@ class Border:
     sky ends. strayed: share of the sky far from all that the network holds for it, trees apart. torn: share of what the
     network holds for sky that was left behind, although nothing dark stands there (less in small pictures, which are
     all border). mottled: share of the sky with another colour than the sky around, as in the rents and edges of clouds.
+    unlikely: share of the sky that the network holds for something else, trees apart, as where walls are burnt too.
     """
 
     inside: NDArray[np.float32]
@@ -64,6 +66,7 @@ class Border:
     strayed: float
     torn: float
     mottled: float
+    unlikely: float
 
 
 def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
@@ -78,7 +81,7 @@ def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
     if int(seed.sum()) < _LEAST:
         return None
     found, old = _grown(x, p, green, seed)
-    apart = np.sqrt(np.sum((x - old) ** 2, axis=2))
+    apart = _apart(x, old, p)
     thin = (cv2.morphologyEx(found, cv2.MORPH_CLOSE, _disc(_THIN)) > 0) & (found == 0) & (p > 0.5)
     # What is less apart from the sky than things beside it is mixed with it.
     pure = apart > np.maximum(_APART, _PURE[1] * cv2.dilate(apart, _disc(_PURE[0])))
@@ -91,8 +94,9 @@ def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
     front = front + np.clip(3 * weight, 0, 1) * (np.minimum(front, 0.2 * old) - front)
     inside = cv2.erode(found, _disc(_BAND)).astype(np.float32)
     crowns = cv2.dilate((green > _GREENERY).astype(np.uint8), _disc(_BAND)) & (_distance(found) < _INTO_TREES)
+    seam = (p > _LIKELY) & (_distance(found) < _BEYOND)
     between = cv2.morphologyEx(found | crowns, cv2.MORPH_CLOSE, _disc(_BETWEEN)) & (p > _HOLE)
-    band = (cv2.dilate(found, _disc(_BAND)) | crowns | between).astype(np.float32)
+    band = (cv2.dilate(found, _disc(_BAND)) | crowns | seam | between).astype(np.float32)
     # Elsewhere it is not asked for: nothing there makes small plans.
     front = front * cv2.dilate(band, _disc(_BAND))[..., None]
     soft = np.clip((guided(x.mean(axis=2), p, *_GUIDED) - 0.15) / 0.7, 0, 1)
@@ -106,8 +110,8 @@ def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
     )
 
 
-def _doubts(p: Any, green: Any, found: Mask, apart: Any, *, darker: Any) -> tuple[float, float, float, float]:
-    """What speaks against a border: open, strayed, torn and mottled (Border)."""
+def _doubts(p: Any, green: Any, found: Mask, apart: Any, *, darker: Any) -> tuple[float, float, float, float, float]:
+    """What speaks against a border: open, strayed, torn, mottled and unlikely (Border)."""
     away, sky = _distance(found), p > _LIKELY
     beyond = (away > 2) & (away < _BEYOND)
     astray = (_distance(sky.astype(np.uint8)) > _FAR) & (green < _GREENERY)
@@ -118,6 +122,7 @@ def _doubts(p: Any, green: Any, found: Mask, apart: Any, *, darker: Any) -> tupl
         float(np.mean(astray[found > 0])),
         float(left.sum() / max(int(sky.sum()), 1)) * max(p.shape) / _LONG_SIDE,
         float(np.mean(apart[inner] > _OTHER)) if inner.any() else 1.0,
+        float(np.mean((p < _LIKELY) & (green < _GREENERY), where=inner)) if inner.any() else 1.0,
     )
 
 
@@ -128,7 +133,7 @@ def _grown(x: Any, p: Any, green: Any, seed: Mask) -> tuple[Mask, NDArray[np.flo
     found = seed
     old = _continued(x, found > 0, _EVEN)
     for _ in range(4):
-        apart = np.sqrt(np.sum((x - old) ** 2, axis=2))
+        apart = _apart(x, old, p)
         spread = float(1.48 * np.median(apart[found > 0]))
         even = float(np.percentile(step[found > 0], 75))
         alike = apart < np.clip(3 * spread, *_ALIKE)
@@ -151,6 +156,13 @@ def _grown(x: Any, p: Any, green: Any, seed: Mask) -> tuple[Mask, NDArray[np.flo
         found = np.where(darker < max(0.12, 4 * spread), certain, 0).astype(np.uint8)
         old = _continued(x, found > 0, _EVEN)
     return found, old
+
+
+def _apart(x: Any, old: Any, p: Any) -> Any:
+    """Distance in RGB from the sky's colour: where sky is likely, the bright seam of sharpening counts for less."""
+    away = x - old
+    seam = np.where(p > _LIKELY, _SEAM, 1.0)[..., None]
+    return np.sqrt(np.sum(np.square(np.minimum(away, seam * away)), axis=2)).astype(np.float32)
 
 
 def _connected(ways: Mask, start: Mask) -> Mask:

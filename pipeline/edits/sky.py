@@ -33,7 +33,7 @@ Field = NDArray[np.floating[Any]]
 _TRUSTED, _LOWEST = 0.5, 1.0
 """Confidence in a tilt from which it counts; degrees above the horizon of the lowest sky that is seen."""
 _COLUMNS, _SHOWN_COLUMNS = 24, 192
-_DAYS = ((100.0, 140.0), (32.0, 55.0), (2.0, 5.0), (0.95, 1.15), (0.05, 0.16))
+_DAYS = ((100.0, 140.0), (32.0, 55.0), (1.5, 3.5), (1.0, 1.25), (0.0, 0.06))
 """Bounds of aside, up, haze, vivid and veil."""
 _CLOUD = 4.0
 """Luminance of thin cloud, times the clear sky's median."""
@@ -41,7 +41,7 @@ _OUTDOORS = 0.8
 """Confidence that this is outdoors, below which no sky is replaced: a room with one is no slip but a scandal."""
 _WORTH = 0.01
 """Share of the frame below which a sky is left as it is."""
-_OPEN, _STRAYED, _TORN, _MOTTLED = 0.05, 0.05, 0.0155, 0.14
+_OPEN, _STRAYED, _TORN, _MOTTLED, _UNLIKELY = 0.05, 0.05, 0.0155, 0.14, 0.012
 """Limits of what the border says against itself (matte.py)."""
 _GROUND, _ABOVE = (0.2, 0.6), (0.7, 0.78)
 """Median luma of all but the sky in poor and in full light, and that of the skies which go with it."""
@@ -119,7 +119,7 @@ def plan(proxy: Field, balanced: Field, lit: Field, seen: Seen, panel: Sky, *, l
 
 def _doubtful(border: Border) -> bool:
     ends_here = border.open <= _OPEN and border.strayed <= _STRAYED
-    return not ends_here or border.torn > _TORN or border.mottled > _MOTTLED
+    return not ends_here or border.torn > _TORN or border.mottled > _MOTTLED or border.unlikely > _UNLIKELY
 
 
 def _brightness(lit: Field, seen: Seen) -> float:

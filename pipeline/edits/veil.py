@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.floating[Any]]
 _WAVES = 72
-_LONGEST, _SHORTEST = 2.5, 0.09
+_LONGEST, _SHORTEST = 4.0, 0.7
 """Wavelengths, in heights of the deck."""
 _FALL = 1.15
 """By which power of its length a wave's height falls: 5/3 of turbulence for the power is .83 for the height."""
-_DRAWN_OUT = 2.6
+_DRAWN_OUT = 1.3
 """How much longer than wide streaks are."""
-_UNEVEN, _CLOSING = 0.7, 0.5
+_UNEVEN, _CLOSING = 0.4, 0.5
 """Standard deviation of the logarithm of the thickness; how fast it closes up towards the horizon."""
 _LOWEST = 0.06
 """Sine of the elevation below which the deck counts as no farther."""

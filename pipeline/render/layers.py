@@ -98,8 +98,8 @@ def _noise(source: Image, inside: Picture, cell: int) -> float:
     return float(np.clip(1.05 * np.median(apart) / np.iinfo(source.dtype).max, *_NOISE))
 
 
-def matte(over: Laid, source: Image, box: Box) -> tuple[Picture, Picture, Picture] | None:
-    """Share of the layer (h, w), the tile and the old sky (h, w, 3), float32 0..1, in a box of the source.
+def matte(over: Laid, source: Image, box: Box) -> tuple[Picture, Picture, Picture, Picture] | None:
+    """Share of the layer (h, w), the tile, the old sky and the foreground (h, w, 3), float32 0..1, in a box.
 
     None where the layer is nowhere in it.
     """
@@ -115,7 +115,7 @@ def matte(over: Laid, source: Image, box: Box) -> tuple[Picture, Picture, Pictur
     marks, old, front = (up(f) for f in (over.marks, over.old, over.front))
     share = _share(pixels, marks, old, front, over)
     own = np.s_[y0 - wide[1] : y1 - wide[1], x0 - wide[0] : x1 - wide[0]]
-    return share[own], pixels[own], old[own]
+    return share[own], pixels[own], old[own], front[own]
 
 
 def _share(pixels: Any, marks: Any, old: Any, front: Any, over: Laid) -> Any:
@@ -176,10 +176,12 @@ def below(tile: Image, over: Laid, source: Image, box: Box) -> tuple[Image, Pict
     """The source's tile without old sky in its mixed pixels, and the layer's share (h, w); None where it is not."""
     if (found := matte(over, source, box)) is None:
         return None
-    share, pixels, old = found
+    share, pixels, old, front = found
     mixed = (share > 0) & (share < 1)
     a = share[mixed][:, None]
-    pure = np.clip((pixels[mixed] - a * old[mixed]) / np.maximum(1 - a, _THINNEST), 0, 1)
+    pure = (pixels[mixed] - a * old[mixed]) / np.maximum(1 - a, _THINNEST)
+    # A seam of sharpening that is brighter than the sky must not come out of it brighter still.
+    pure = np.clip(pure, 0, np.maximum(pixels[mixed], front[mixed]))
     clean: Any = tile.copy()
     clean[mixed] = np.round(pure * np.iinfo(tile.dtype).max)
     return clean, share

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.reduce import reduced
+from pipeline.see.frame import frame_of
 from pipeline.see.horizon import horizon_roll
 from pipeline.see.lines import Tilt, tilt_of
 from pipeline.see.masks import enlarged, sky_of
@@ -137,7 +138,19 @@ def look(proxy: Field, *, focal: float | None = None, eyes: Network | None = Non
         roll, sure = horizon_roll(seen.sky)
         if sure > 0:
             seen = replace(seen, tilt=replace(seen.tilt, roll=round(roll, 3), confidence=round(sure, 3)))
-    return replace(seen, night=max(_night(proxy), seen.dusk))
+    seen = replace(seen, night=max(_night(proxy), seen.dusk))
+    frame = frame_of(proxy)
+    return _within(seen, frame) if any(frame) else seen
+
+
+def _within(seen: Seen, frame: tuple[int, int, int, int]) -> Seen:
+    """No sky in a plain frame; and a picture in one stays upright, for its frame would lean."""
+    top, bottom, left, right = frame
+    height, width = seen.sky.shape
+    sky = np.zeros_like(seen.sky)
+    picture = np.s_[top : height - bottom, left : width - right]
+    sky[picture] = seen.sky[picture]
+    return replace(seen, sky=sky, tilt=replace(seen.tilt, confidence=0.0))
 
 
 def softmax(logits: Field) -> NDArray[np.float64]:

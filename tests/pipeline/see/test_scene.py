@@ -43,3 +43,17 @@ def test_an_underexposed_room_is_not_night():
 )
 def test_only_what_surely_is_no_photo_is_taken_for_none(other: float, flat: float, photo: bool):
     assert Seen(places=(1 - other, 0.0, 0.0, other), flat=flat).is_photo == photo
+
+
+def test_a_white_margin_is_no_sky_and_keeps_the_picture_upright():
+    front = cv2.imread(str(Path(__file__).parents[3] / "samples/tower_front/tower_front.jpg"))
+    small = cv2.resize(front, (600, round(600 * front.shape[0] / front.shape[1])), interpolation=cv2.INTER_AREA)
+    margin = 40
+    page = cv2.copyMakeBorder(small, margin, margin, 0, 0, cv2.BORDER_CONSTANT, value=(255, 255, 255))
+
+    seen = look(page[..., ::-1].astype(np.float32) / 255)
+
+    assert seen.sky_fraction > 0.05
+    assert seen.sky[:margin].max() == 0
+    assert seen.sky[-margin:].max() == 0
+    assert seen.tilt.confidence == 0
