@@ -25,6 +25,7 @@ from pipeline.edits.veil import veil
 from pipeline.plan import Layer
 from pipeline.read.color import LUMA, from_linear, to_linear
 from pipeline.recipe import Sky
+from pipeline.render.layers import ghostly
 from pipeline.see.dullness import dullness
 from pipeline.see.lines import Tilt, camera
 from pipeline.see.scene import Seen
@@ -33,9 +34,9 @@ Field = NDArray[np.floating[Any]]
 _TRUSTED, _LOWEST = 0.5, 1.0
 """Confidence in a tilt from which it counts; degrees above the horizon of the lowest sky that is seen."""
 _COLUMNS, _SHOWN_COLUMNS = 24, 192
-_DAYS = ((100.0, 140.0), (32.0, 55.0), (1.5, 3.5), (1.0, 1.25), (0.0, 0.06))
+_DAYS = ((100.0, 140.0), (32.0, 55.0), (1.0, 2.5), (1.05, 1.3), (0.0, 0.03))
 """Bounds of aside, up, haze, vivid and veil."""
-_CLOUD = 4.0
+_CLOUD = 2.5
 """Luminance of thin cloud, times the clear sky's median."""
 _OUTDOORS = 0.8
 """Confidence that this is outdoors, below which no sky is replaced: a room with one is no slip but a scandal."""
@@ -43,6 +44,8 @@ _WORTH = 0.01
 """Share of the frame below which a sky is left as it is."""
 _OPEN, _STRAYED, _TORN, _MOTTLED, _UNLIKELY = 0.05, 0.05, 0.0155, 0.14, 0.012
 """Limits of what the border says against itself (matte.py)."""
+_GHOSTLY = 0.1
+"""Half transparent things along the sky's outline, times its length, beyond which it is left."""
 _GROUND, _ABOVE = (0.2, 0.6), (0.7, 0.78)
 """Median luma of all but the sky in poor and in full light, and that of the skies which go with it."""
 
@@ -102,7 +105,7 @@ def plan(proxy: Field, balanced: Field, lit: Field, seen: Seen, panel: Sky, *, l
     if max(seen.dusk, seen.night) >= 0.5 or (panel.replace == "when_dull" and dull < 0.5):
         return NewSky(facts=facts)
     border = border_of(proxy, seen.sky, seen.vegetation) if max(seen.places) >= _OUTDOORS else None
-    if border is None or seen.sky_trust < panel.confidence or _doubtful(border):
+    if border is None or seen.sky_trust < panel.confidence or _doubtful(border, proxy, seen.vegetation):
         return NewSky(facts=facts, warnings=(Code.SKY_LOW_CONFIDENCE,))
     size = (proxy.shape[1], proxy.shape[0])
     brightness = _brightness(lit, seen)
@@ -117,9 +120,11 @@ def plan(proxy: Field, balanced: Field, lit: Field, seen: Seen, panel: Sky, *, l
     return NewSky((replace(layer, origin="photo", **kept),), facts | {"planned": "photo"})
 
 
-def _doubtful(border: Border) -> bool:
+def _doubtful(border: Border, proxy: Field, vegetation: Field) -> bool:
     ends_here = border.open <= _OPEN and border.strayed <= _STRAYED
-    return not ends_here or border.torn > _TORN or border.mottled > _MOTTLED or border.unlikely > _UNLIKELY
+    if not ends_here or border.torn > _TORN or border.mottled > _MOTTLED or border.unlikely > _UNLIKELY:
+        return True
+    return ghostly(layer_of(border, border.old), proxy, vegetation) > _GHOSTLY
 
 
 def _brightness(lit: Field, seen: Seen) -> float:

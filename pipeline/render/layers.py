@@ -7,7 +7,7 @@ tones are applied and the new sky is laid under it, so that no fringe of the old
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pipeline.merge.mapping import Mapping
 from pipeline.merge.tiles import Box, Upsampler, sample
 from pipeline.photo import Image
-from pipeline.plan import Layer, Plan
+from pipeline.plan import Layer, Plan, Warp
 from pipeline.render.assets import asset_of
 from pipeline.render.tone import placed, positions
 
@@ -33,8 +33,10 @@ _TELLING = (0.08, 0.25)
 """Distance of old sky and foreground between which colours begin to tell the share."""
 _NEAR, _THINNEST = 0.1, 0.08
 """Distance from the old sky within which a pixel is nearly pure; least share of foreground that tells its colour."""
+_PALE = 0.25
 _NOISE = (0.5 / 255, 6 / 255)
 _SAMPLES = 200_000
+_MIXED, _COUNTED, _SHORT = 0.1, 0.3, 50
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,24 +63,46 @@ class Laid:
     @property
     def reach(self) -> int:
         """Pixels from which a matte's pixel looks for pure sky."""
-        return max(2, round(max(self.size) / 600))
+        return max(1, round(max(self.size) / 600))
 
 
 def laid(plan: Plan, source: Image) -> list[Laid]:
     """The plan's layers over the merged source (h, w, 3) uint8 or uint16, in the frame of the output."""
+    return [_laid(layer, source, plan.warp, plan.alpha) for layer in plan.layers]
+
+
+def _laid(layer: Layer, source: Image, warp: Warp | None, alpha: NDArray[np.float32]) -> Laid:
     height, width = source.shape[:2]
     cell = max(1, round(max(width, height) / _CELLS))
-    found: list[Laid] = []
-    for layer in plan.layers:
-        at = positions(plan.warp, width, height, cell)
-        planes = (np.stack([layer.inside, layer.band, layer.soft], axis=-1), layer.old, layer.front)
-        marks, old, front = (placed(p, at) for p in planes)
-        shown = placed(layer.shown, at, cv2.INTER_CUBIC)
-        allowed = placed(layer.strength * plan.alpha, at)
-        noise = _noise(source, marks[..., 0], cell)
-        photo = asset_of(layer, plan.warp, max(width, height))
-        found.append(Laid(layer, marks, old, front, shown, allowed, cell, noise, (width, height), photo))
-    return found
+    at = positions(warp, width, height, cell)
+    planes = (np.stack([layer.inside, layer.band, layer.soft], axis=-1), layer.old, layer.front)
+    marks, old, front = (placed(p, at) for p in planes)
+    shown = placed(layer.shown, at, cv2.INTER_CUBIC)
+    allowed = placed(layer.strength * alpha, at)
+    noise = _noise(source, marks[..., 0], cell)
+    photo = asset_of(layer, warp, max(width, height))
+    return Laid(layer, marks, old, front, shown, allowed, cell, noise, (width, height), photo)
+
+
+def ghostly(layer: Layer, proxy: NDArray[np.floating[Any]], apart: NDArray[np.floating[Any]]) -> float:
+    """Pixels that the layer's matte leaves half transparent over more than an edge, over the length of its edges.
+
+    Such is what is burnt in part, or as pale as the sky: it would stay as a ghost of itself.
+
+    proxy: (h, w, 3) 0..1, the whole picture before all tones. apart: (h, w) what does not count, where that is 1 or
+    near: crowns of trees are half transparent.
+    """
+    source: Any = np.round(np.clip(proxy, 0, 1) * 255).astype(np.uint8)
+    over = _laid(replace(layer, strength=1.0, origin="rendered", asset=""), source, None, np.ones((1, 1), np.float32))
+    found = matte(over, source, (0, 0, source.shape[1], source.shape[0]))
+    if found is None:
+        return 0.0
+    share, ones = found[0], np.ones((3, 3), np.uint8)
+    counts = cv2.resize(apart.astype(np.float32), share.shape[::-1]) < _COUNTED
+    mixed = ((share > _MIXED) & (share < 1 - _MIXED)).astype(np.uint8)
+    clear = (share > 0.5).astype(np.uint8)
+    wide, edge = cv2.morphologyEx(mixed, cv2.MORPH_OPEN, ones), cv2.dilate(clear, ones) - clear
+    return float(np.sum(wide[counts]) / (np.sum(edge[counts]) + _SHORT))
 
 
 def _noise(source: Image, inside: Picture, cell: int) -> float:
@@ -127,19 +151,26 @@ def _share(pixels: Any, marks: Any, old: Any, front: Any, over: Laid) -> Any:
     free = np.float32(0.02 + 3.5 * over.noise)
     dark = _length(np.maximum(old - np.float32(_DARK), 0))
     share = 1 - np.clip((apart - free) / np.maximum(dark - free, np.float32(0.05)), 0, 1)
+    # What is wide shows its own colour, however pale.
+    share = share * _beside(apart, _PALE, over.reach)
     if inside.min() < 1:
         # In the band: where the colour lies between sky and foreground, beside pixels of pure sky.
         way = old - front
         squared = _sum(way * way)
         along = _sum((pixels - front) * way) / (squared + np.float32(1e-4))
         along = np.clip((along - _ENDS[0]) / (_ENDS[1] - _ENDS[0]), 0, 1)
-        near = cv2.exp(np.float32(-0.5 / max(_NEAR, 3 * over.noise) ** 2) * apart * apart)
-        near = cv2.dilate(near, np.ones((2 * over.reach + 1,) * 2, np.uint8))
+        near = _beside(apart, max(_NEAR, 3 * over.noise), over.reach)
         tells = _smooth(cv2.sqrt(squared), *_TELLING)
         share = inside * share + (1 - inside) * (tells * along * near + (1 - tells) * soft)
     share = band * share
     share[share < _NOTHING] = 0
     return share
+
+
+def _beside(apart: Any, sigma: float, reach: int) -> Any:
+    """How nearly pure (h, w) the purest sky within reach of each pixel is, 0..1."""
+    pure = cv2.exp(np.float32(-0.5 / sigma**2) * apart * apart)
+    return cv2.dilate(pure, np.ones((2 * reach + 1,) * 2, np.uint8))
 
 
 def _sum(v: Any) -> Any:
