@@ -25,7 +25,7 @@ from pipeline.edits.veil import veil
 from pipeline.plan import Layer
 from pipeline.read.color import LUMA, from_linear, to_linear
 from pipeline.recipe import Sky
-from pipeline.render.layers import ghostly
+from pipeline.render.remnants import remnants
 from pipeline.see.dullness import dullness
 from pipeline.see.lines import Tilt, camera
 from pipeline.see.scene import Seen
@@ -44,8 +44,8 @@ _WORTH = 0.01
 """Share of the frame below which a sky is left as it is."""
 _OPEN, _STRAYED, _TORN, _MOTTLED, _UNLIKELY = 0.05, 0.05, 0.0155, 0.14, 0.012
 """Limits of what the border says against itself (matte.py)."""
-_GHOSTLY = 0.1
-"""Half transparent things along the sky's outline, times its length, beyond which it is left."""
+_GHOSTS, _SCRAPS = 0.1, 0.055
+"""Limits of what may be left of the old sky and of things before it (render/remnants.py)."""
 _GROUND, _ABOVE = (0.2, 0.6), (0.7, 0.78)
 """Median luma of all but the sky in poor and in full light, and that of the skies which go with it."""
 
@@ -124,7 +124,8 @@ def _doubtful(border: Border, proxy: Field, vegetation: Field) -> bool:
     ends_here = border.open <= _OPEN and border.strayed <= _STRAYED
     if not ends_here or border.torn > _TORN or border.mottled > _MOTTLED or border.unlikely > _UNLIKELY:
         return True
-    return ghostly(layer_of(border, border.old), proxy, vegetation) > _GHOSTLY
+    left = remnants(layer_of(border, border.old), proxy, vegetation)
+    return left.ghosts > _GHOSTS or left.scraps > _SCRAPS
 
 
 def _brightness(lit: Field, seen: Seen) -> float:

@@ -7,7 +7,7 @@ tones are applied and the new sky is laid under it, so that no fringe of the old
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -22,7 +22,7 @@ from pipeline.render.assets import asset_of
 from pipeline.render.tone import placed, positions
 
 Picture = NDArray[np.float32]
-_CELLS = 768
+CELLS = 768
 _NOTHING = 1 / 255
 """A share below which a pixel is outside the matte, and keeps its bytes."""
 _DARK = 0.12
@@ -33,10 +33,8 @@ _TELLING = (0.08, 0.25)
 """Distance of old sky and foreground between which colours begin to tell the share."""
 _NEAR, _THINNEST = 0.1, 0.08
 """Distance from the old sky within which a pixel is nearly pure; least share of foreground that tells its colour."""
-_PALE = 0.25
 _NOISE = (0.5 / 255, 6 / 255)
 _SAMPLES = 200_000
-_MIXED, _COUNTED, _SHORT = 0.1, 0.3, 50
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,17 +61,18 @@ class Laid:
     @property
     def reach(self) -> int:
         """Pixels from which a matte's pixel looks for pure sky."""
-        return max(1, round(max(self.size) / 600))
+        return max(1, round(max(self.size) / 1000))
 
 
 def laid(plan: Plan, source: Image) -> list[Laid]:
     """The plan's layers over the merged source (h, w, 3) uint8 or uint16, in the frame of the output."""
-    return [_laid(layer, source, plan.warp, plan.alpha) for layer in plan.layers]
+    return [lay(layer, source, plan.warp, plan.alpha) for layer in plan.layers]
 
 
-def _laid(layer: Layer, source: Image, warp: Warp | None, alpha: NDArray[np.float32]) -> Laid:
+def lay(layer: Layer, source: Image, warp: Warp | None, alpha: NDArray[np.float32]) -> Laid:
+    """One layer over the merged source (h, w, 3), in the frame of a warp's output; alpha: how much of it is allowed."""
     height, width = source.shape[:2]
-    cell = max(1, round(max(width, height) / _CELLS))
+    cell = max(1, round(max(width, height) / CELLS))
     at = positions(warp, width, height, cell)
     planes = (np.stack([layer.inside, layer.band, layer.soft], axis=-1), layer.old, layer.front)
     marks, old, front = (placed(p, at) for p in planes)
@@ -82,27 +81,6 @@ def _laid(layer: Layer, source: Image, warp: Warp | None, alpha: NDArray[np.floa
     noise = _noise(source, marks[..., 0], cell)
     photo = asset_of(layer, warp, max(width, height))
     return Laid(layer, marks, old, front, shown, allowed, cell, noise, (width, height), photo)
-
-
-def ghostly(layer: Layer, proxy: NDArray[np.floating[Any]], apart: NDArray[np.floating[Any]]) -> float:
-    """Pixels that the layer's matte leaves half transparent over more than an edge, over the length of its edges.
-
-    Such is what is burnt in part, or as pale as the sky: it would stay as a ghost of itself.
-
-    proxy: (h, w, 3) 0..1, the whole picture before all tones. apart: (h, w) what does not count, where that is 1 or
-    near: crowns of trees are half transparent.
-    """
-    source: Any = np.round(np.clip(proxy, 0, 1) * 255).astype(np.uint8)
-    over = _laid(replace(layer, strength=1.0, origin="rendered", asset=""), source, None, np.ones((1, 1), np.float32))
-    found = matte(over, source, (0, 0, source.shape[1], source.shape[0]))
-    if found is None:
-        return 0.0
-    share, ones = found[0], np.ones((3, 3), np.uint8)
-    counts = cv2.resize(apart.astype(np.float32), share.shape[::-1]) < _COUNTED
-    mixed = ((share > _MIXED) & (share < 1 - _MIXED)).astype(np.uint8)
-    clear = (share > 0.5).astype(np.uint8)
-    wide, edge = cv2.morphologyEx(mixed, cv2.MORPH_OPEN, ones), cv2.dilate(clear, ones) - clear
-    return float(np.sum(wide[counts]) / (np.sum(edge[counts]) + _SHORT))
 
 
 def _noise(source: Image, inside: Picture, cell: int) -> float:
@@ -144,22 +122,19 @@ def matte(over: Laid, source: Image, box: Box) -> tuple[Picture, Picture, Pictur
 
 def _share(pixels: Any, marks: Any, old: Any, front: Any, over: Laid) -> Any:
     inside, band, soft = cv2.split(marks)
-    # Sharpening leaves a bright seam of sky along twigs: what is brighter than the sky differs less than it seems.
-    away = pixels - old
-    apart = _length(np.minimum(away, np.float32(_BRIGHTER) * away))
+    apart = apart_from(pixels, old)
     # Before the open sky: wires, masts and birds, of a colour nobody sees pure.
     free = np.float32(0.02 + 3.5 * over.noise)
     dark = _length(np.maximum(old - np.float32(_DARK), 0))
     share = 1 - np.clip((apart - free) / np.maximum(dark - free, np.float32(0.05)), 0, 1)
-    # What is wide shows its own colour, however pale.
-    share = share * _beside(apart, _PALE, over.reach)
     if inside.min() < 1:
         # In the band: where the colour lies between sky and foreground, beside pixels of pure sky.
         way = old - front
         squared = _sum(way * way)
         along = _sum((pixels - front) * way) / (squared + np.float32(1e-4))
         along = np.clip((along - _ENDS[0]) / (_ENDS[1] - _ENDS[0]), 0, 1)
-        near = _beside(apart, max(_NEAR, 3 * over.noise), over.reach)
+        nearest = cv2.erode(apart, np.ones((2 * over.reach + 1,) * 2, np.uint8))
+        near = cv2.exp(np.float32(-0.5 / max(_NEAR, 3 * over.noise) ** 2) * nearest * nearest)
         tells = _smooth(cv2.sqrt(squared), *_TELLING)
         share = inside * share + (1 - inside) * (tells * along * near + (1 - tells) * soft)
     share = band * share
@@ -167,10 +142,10 @@ def _share(pixels: Any, marks: Any, old: Any, front: Any, over: Laid) -> Any:
     return share
 
 
-def _beside(apart: Any, sigma: float, reach: int) -> Any:
-    """How nearly pure (h, w) the purest sky within reach of each pixel is, 0..1."""
-    pure = cv2.exp(np.float32(-0.5 / sigma**2) * apart * apart)
-    return cv2.dilate(pure, np.ones((2 * reach + 1,) * 2, np.uint8))
+def apart_from(pixels: Any, old: Any) -> Any:
+    """Distance (h, w) from the old sky: the bright seam of it that sharpening leaves differs less than it seems."""
+    away = pixels - old
+    return _length(np.minimum(away, np.float32(_BRIGHTER) * away))
 
 
 def _sum(v: Any) -> Any:

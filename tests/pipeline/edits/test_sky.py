@@ -101,6 +101,24 @@ def test_a_sky_that_goes_over_into_a_wall_of_its_own_colour_stays() -> None:
     assert new.warnings == (Code.SKY_LOW_CONFIDENCE,)
 
 
+def test_a_sky_before_which_a_burnt_chimney_would_half_dissolve_stays() -> None:
+    picture, pale = front(), front()
+    cv2.rectangle(picture, (60, 60), (100, 200), (0.4, 0.3, 0.25), -1)
+    pale[60:200, 60:101] = np.linspace(0.55, 0.79, 41)[:, None]
+    cv2.rectangle(mask := seen().sky.copy(), (60, 60), (100, 200), 0.3, -1)
+
+    assert len(decided(picture, replace(seen(), sky=mask), WHEN_DULL).operations) == 1
+    assert decided(pale, replace(seen(), sky=mask), WHEN_DULL).warnings == (Code.SKY_LOW_CONFIDENCE,)
+
+
+def test_a_sky_that_would_take_walls_with_it_stays() -> None:
+    """A burnt wall before a burnt sky, which the network holds for a wall."""
+    mask = seen().sky.copy()
+    mask[60:120, 40:120] = 0.2
+
+    assert decided(front(), replace(seen(), sky=mask), WHEN_DULL).warnings == (Code.SKY_LOW_CONFIDENCE,)
+
+
 def test_a_brighter_scene_gets_a_brighter_sky_within_bounds() -> None:
     def luma(lit: np.ndarray) -> float:
         (layer,) = plan(front(), front(), lit, seen(), WHEN_DULL, listing="12 Oak Street").operations

@@ -1,0 +1,62 @@
+"""What a layer would leave behind: ghosts of pale things before the old sky, and scraps of that sky beside the new one.
+
+Told before anything is rendered, from the matte of a small version of the picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.plan import Layer
+from pipeline.reduce import reduced
+from pipeline.render.layers import CELLS, apart_from, lay, matte
+
+_MIXED, _ALIKE = 0.1, 0.1
+"""Share of either from which a pixel is mixed; distance in RGB up to which it looks like the old sky."""
+_CROWN, _SHORT = 0.3, 50
+"""Probability of a tree from which half transparent is as it should be; pixels of outline that count in any case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remnants:
+    """What a matte would leave of the old sky and of things before it.
+
+    ghosts: pixels that are half transparent over more than an edge, over the length of the edges: what is burnt in
+    part, or as pale as the sky, would stay as a ghost of itself. scraps: share of the pixels next to the new sky that
+    look like the old one.
+    """
+
+    ghosts: float = 0.0
+    scraps: float = 0.0
+
+
+def remnants(layer: Layer, proxy: NDArray[np.floating[Any]], crowns: NDArray[np.floating[Any]]) -> Remnants:
+    """What would be left, as seen in a small version of the whole picture (h, w, 3) 0..1 before all tones.
+
+    crowns: (h, w) 0..1 where trees are, which may be half transparent.
+    """
+    source: Any = np.round(np.clip(reduced(proxy, CELLS), 0, 1) * 255).astype(np.uint8)
+    over = lay(replace(layer, strength=1.0, origin="rendered", asset=""), source, None, np.ones((1, 1), np.float32))
+    found = matte(over, source, (0, 0, source.shape[1], source.shape[0]))
+    if found is None:
+        return Remnants()
+    share, pixels, old, _ = found
+    ones = np.ones((3, 3), np.uint8)
+    mixed = ((share > _MIXED) & (share < 1 - _MIXED)).astype(np.uint8)
+    clear = (share > 0.5).astype(np.uint8)
+    edge = (cv2.dilate(clear, ones) - clear) > 0
+    counts = cv2.resize(cv2.dilate(crowns.astype(np.float32), _around(crowns)), share.shape[::-1]) < _CROWN
+    wide = (cv2.morphologyEx(mixed, cv2.MORPH_OPEN, ones) > 0) & counts
+    left = apart_from(pixels, old)[edge & (share < _MIXED)] < _ALIKE
+    return Remnants(float(wide.sum() / (edge[counts].sum() + _SHORT)), float(left.mean()) if left.size else 0.0)
+
+
+def _around(field: NDArray[np.floating[Any]]) -> Any:
+    """The structuring element of a hundredth of the field's long side."""
+    side = 2 * max(1, round(max(field.shape) / 100)) + 1
+    return np.ones((side, side), np.uint8)
