@@ -54,7 +54,6 @@ class Border:
     sky ends. strayed: share of the sky far from all that the network holds for it, trees apart. torn: share of what the
     network holds for sky that was left behind, although nothing dark stands there (less in small pictures, which are
     all border). mottled: share of the sky with another colour than the sky around, as in the rents and edges of clouds.
-    unlikely: share of the sky that the network holds for something else, trees apart, as where walls are burnt too.
     """
 
     inside: NDArray[np.float32]
@@ -66,7 +65,6 @@ class Border:
     strayed: float
     torn: float
     mottled: float
-    unlikely: float
 
 
 def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
@@ -110,8 +108,8 @@ def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
     )
 
 
-def _doubts(p: Any, green: Any, found: Mask, apart: Any, *, darker: Any) -> tuple[float, float, float, float, float]:
-    """What speaks against a border: open, strayed, torn, mottled and unlikely (Border)."""
+def _doubts(p: Any, green: Any, found: Mask, apart: Any, *, darker: Any) -> tuple[float, float, float, float]:
+    """What speaks against a border: open, strayed, torn and mottled (Border)."""
     away, sky = _distance(found), p > _LIKELY
     beyond = (away > 2) & (away < _BEYOND)
     astray = (_distance(sky.astype(np.uint8)) > _FAR) & (green < _GREENERY)
@@ -122,7 +120,6 @@ def _doubts(p: Any, green: Any, found: Mask, apart: Any, *, darker: Any) -> tupl
         float(np.mean(astray[found > 0])),
         float(left.sum() / max(int(sky.sum()), 1)) * max(p.shape) / _LONG_SIDE,
         float(np.mean(apart[inner] > _OTHER)) if inner.any() else 1.0,
-        float(np.mean((p < _LIKELY) & (green < _GREENERY), where=inner)) if inner.any() else 1.0,
     )
 
 

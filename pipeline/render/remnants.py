@@ -16,8 +16,9 @@ from pipeline.plan import Layer
 from pipeline.reduce import reduced
 from pipeline.render.layers import CELLS, apart_from, lay, matte
 
-_MIXED, _ALIKE = 0.1, 0.1
-"""Share of either from which a pixel is mixed; distance in RGB up to which it looks like the old sky."""
+_MIXED, _ALIKE, _NEAR = 0.1, 0.1, np.ones((5, 5), np.uint8)
+"""Share of either from which a pixel is mixed; distance in RGB up to which it looks like the old sky; how
+far from what is solid a blurred edge reaches."""
 _CROWN, _SHORT = 0.3, 50
 """Probability of a tree from which half transparent is as it should be; pixels of outline that count in any case."""
 
@@ -26,8 +27,8 @@ _CROWN, _SHORT = 0.3, 50
 class Remnants:
     """What a matte would leave of the old sky and of things before it.
 
-    ghosts: pixels that are half transparent over more than an edge, over the length of the edges: what is burnt in
-    part, or as pale as the sky, would stay as a ghost of itself. scraps: share of the pixels next to the new sky that
+    ghosts: pixels that are half transparent, but no part of a blurred edge, over the length of the edges: what is burnt
+    in part, or as pale as the sky, would stay as a ghost of itself. scraps: share of the pixels next to the new sky that
     look like the old one.
     """
 
@@ -48,10 +49,10 @@ def remnants(layer: Layer, proxy: NDArray[np.floating[Any]], crowns: NDArray[np.
     share, pixels, old, _ = found
     ones = np.ones((3, 3), np.uint8)
     mixed = ((share > _MIXED) & (share < 1 - _MIXED)).astype(np.uint8)
-    clear = (share > 0.5).astype(np.uint8)
+    clear, solid = (where.astype(np.uint8) for where in (share > 0.5, share < _MIXED))
     edge = (cv2.dilate(clear, ones) - clear) > 0
     counts = cv2.resize(cv2.dilate(crowns.astype(np.float32), _around(crowns)), share.shape[::-1]) < _CROWN
-    wide = (cv2.morphologyEx(mixed, cv2.MORPH_OPEN, ones) > 0) & counts
+    wide = (cv2.morphologyEx(mixed, cv2.MORPH_OPEN, ones) > 0) & counts & (cv2.dilate(solid, _NEAR) == 0)
     left = apart_from(pixels, old)[edge & (share < _MIXED)] < _ALIKE
     return Remnants(float(wide.sum() / (edge[counts].sum() + _SHORT)), float(left.mean()) if left.size else 0.0)
 

@@ -111,14 +111,6 @@ def test_a_sky_before_which_a_burnt_chimney_would_half_dissolve_stays() -> None:
     assert decided(pale, replace(seen(), sky=mask), WHEN_DULL).warnings == (Code.SKY_LOW_CONFIDENCE,)
 
 
-def test_a_sky_that_would_take_walls_with_it_stays() -> None:
-    """A burnt wall before a burnt sky, which the network holds for a wall."""
-    mask = seen().sky.copy()
-    mask[60:120, 40:120] = 0.2
-
-    assert decided(front(), replace(seen(), sky=mask), WHEN_DULL).warnings == (Code.SKY_LOW_CONFIDENCE,)
-
-
 def test_a_brighter_scene_gets_a_brighter_sky_within_bounds() -> None:
     def luma(lit: np.ndarray) -> float:
         (layer,) = plan(front(), front(), lit, seen(), WHEN_DULL, listing="12 Oak Street").operations
