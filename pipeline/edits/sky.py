@@ -44,7 +44,7 @@ _WORTH = 0.01
 """Share of the frame below which a sky is left as it is."""
 _OPEN, _STRAYED, _TORN, _MOTTLED = 0.05, 0.05, 0.0155, 0.14
 """Limits of what the border says against itself (matte.py)."""
-_GHOSTS, _SCRAPS = 0.1, 0.055
+_GHOSTS, _SCRAPS = 0.15, 0.055
 """Limits of what may be left of the old sky and of things before it (render/remnants.py)."""
 _GROUND, _ABOVE = (0.2, 0.6), (0.7, 0.78)
 """Median luma of all but the sky in poor and in full light, and that of the skies which go with it."""
