@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.plan import Operation, Tone
-from pipeline.read.color import from_linear, to_linear
+from pipeline.read.color import LUMA, from_linear, to_linear
 from pipeline.recipe import Light
 from pipeline.reduce import reduced
 from pipeline.render.tone import apply_curve
@@ -86,12 +86,24 @@ def plan(proxy: Field, seen: Seen, panel: Light) -> list[Operation]:
         return []
     proxy = np.clip(proxy, 0, 1).astype(np.float32)
     exposure = solve(proxy, seen, panel)
+    lit = relit(proxy, exposure, _fill(proxy, seen))
+    strength = panel.strength * (_dim(proxy, lit) if seen.night >= 0.5 else 1.0)
     x = np.linspace(0, 1, _CURVE, dtype=np.float32)
-    curve = x + panel.strength * (np.minimum(roll_off(exposure(x, _GLOBAL), float(exposure(1.0, _GLOBAL))), 1) - x)
+    curve = x + strength * (np.minimum(roll_off(exposure(x, _GLOBAL), float(exposure(1.0, _GLOBAL))), 1) - x)
     shared = np.repeat(curve[:, None], 3, axis=1).astype(np.float32)
-    edited = proxy + panel.strength * (relit(proxy, exposure, _fill(proxy, seen)) - proxy)
-    local = compile_tone(apply_curve(shared, proxy), edited, "light")
+    local = compile_tone(apply_curve(shared, proxy), proxy + strength * (lit - proxy), "light")
     return [Tone("exposure", curve=shared), local]
+
+
+def _dim(proxy: Field, lit: Field) -> float:
+    """Which share of an edit, 0..1, lifts the median by as much as dusk allows at most."""
+    before, after = (reduced(p.astype(np.float32), 256) for p in (proxy, lit))
+
+    def median(share: float) -> float:
+        return float(np.median(to_linear(before + np.float32(share) * (after - before)) @ LUMA))
+
+    most = 2**_NIGHT_LIFT * median(0)
+    return next((float(s) for s in np.linspace(1, 0, 41) if median(s) <= most), 0.0)
 
 
 def solve(proxy: Field, seen: Seen, panel: Light) -> Exposure:

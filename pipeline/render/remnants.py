@@ -28,8 +28,8 @@ class Remnants:
     """What a matte would leave of the old sky and of things before it.
 
     ghosts: pixels that are half transparent, but no part of a blurred edge, over the length of the edges: what is burnt
-    in part, or as pale as the sky, would stay as a ghost of itself. scraps: share of the pixels next to the new sky that
-    look like the old one.
+    in part, or as pale as the sky, would stay as a ghost of itself. scraps: share of the pixels next to the new sky
+    that look like the old one.
     """
 
     ghosts: float = 0.0

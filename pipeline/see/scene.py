@@ -75,9 +75,13 @@ class Seen:
 
     @property
     def dusk(self) -> float:
-        """How surely this is outdoors at dusk or night: 0 up to even odds, 1 from four in five."""
+        """How surely this is outdoors at dusk or night, 0..1.
+
+        Certain from even odds on, and never below three in ten: a day that is lifted too little harms less than a
+        dusk that is made day.
+        """
         outside = self.places[PLACES.index("exterior")] + self.places[PLACES.index("aerial")]
-        return min(max((outside * self.lights[LIGHTS.index("night")] - 0.5) / 0.3, 0.0), 1.0)
+        return min(max((outside * self.lights[LIGHTS.index("night")] - 0.3) / 0.2, 0.0), 1.0)
 
     @property
     def sky_fraction(self) -> float:

@@ -57,3 +57,10 @@ def test_a_white_margin_is_no_sky_and_keeps_the_picture_upright():
     assert seen.sky[:margin].max() == 0
     assert seen.sky[-margin:].max() == 0
     assert seen.tilt.confidence == 0
+
+
+@pytest.mark.parametrize(("night", "least", "most"), [(0.25, 0.0, 0.0), (0.4, 0.4, 0.6), (0.6, 1.0, 1.0)])
+def test_what_may_be_dusk_counts_as_dusk_from_even_odds_on(night: float, least: float, most: float):
+    seen = Seen(places=(0.0, 1.0, 0.0, 0.0), lights=(1 - night, night))
+
+    assert least <= seen.dusk <= most
