@@ -11,6 +11,7 @@ from rich.table import Table
 from cluster.settings import Settings, cpus_here
 from jobs.edit import survey
 from jobs.progress import duration
+from pipeline.develop import prepared
 from pipeline.photo import Shot
 from pipeline.recipe import Recipe
 from pipeline.stream import predicted_bytes, predicted_seconds
@@ -22,9 +23,9 @@ _START = 12.0
 def plan(source: Path, recipe: Recipe, *, listing_depth: int = 1, groups: Path | None = None) -> dict[str, Any]:
     """The job as JSON values: counts, expected seconds on this machine, and per photo its files, confidence and reason.
 
-    Raises SettingsError if SOURCE holds no photos.
+    Raises SettingsError if SOURCE holds no photos, or the recipe names files that cannot be read, as `edit` would.
     """
-    found = survey(source, recipe, listing_depth=listing_depth, groups=groups)
+    found = survey(source, prepared(recipe), listing_depth=listing_depth, groups=groups)
     work = sum(predicted_seconds(s) for s in found.shots)
     workers = min(Settings.load().workers or cpus_here(), max(1, len(found.shots)))
     longest = max((predicted_seconds(s) for s in found.shots), default=0.0)

@@ -135,8 +135,12 @@ def _begin(pupils: list[Pupil], start: Path) -> None:
     except OSError as error:
         raise SettingsError(f"--start {start}: {error.strerror or error}") from None
     except Exception as error:  # torch raises whatever its unpickler does
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = _first_line(error)
         raise SettingsError(f"--start {start}: is no checkpoint of `sunroom train see`: {reason}") from None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
 def _step(pupils: list[Pupil], batch: dict[str, Tensor], course: Course, step: int, done: float) -> Tensor:
@@ -190,9 +194,16 @@ def _save(path: Path, course: Course, pupils: list[Pupil], step: int) -> None:
 def _resume(path: Path, course: Course, pupils: list[Pupil]) -> int:
     if not path.is_file():
         return 0
-    state: dict[str, Any] = torch.load(path, map_location=course.device, weights_only=True)
-    if state.get("course") != [course.pictures, course.seed, course.teacher]:
-        return 0
-    for pupil, one in zip(pupils, state["pupils"], strict=True):
-        pupil.load(one)
-    return int(state["step"])
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=course.device, weights_only=True)
+        if state.get("course") != [course.pictures, course.seed, course.teacher]:
+            return 0
+        for pupil, one in zip(pupils, state["pupils"], strict=True):
+            pupil.load(one)
+        return int(state["step"])
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror or error}") from None
+    except Exception as error:  # torch raises whatever its unpickler does
+        raise SettingsError(
+            f"{path}: is no checkpoint to go on from: {_first_line(error)}; remove it to begin anew"
+        ) from None

@@ -34,7 +34,7 @@ Field = NDArray[np.floating[Any]]
 _TRUSTED, _LOWEST = 0.5, 1.0
 """Confidence in a tilt from which it counts; degrees above the horizon of the lowest sky that is seen."""
 _COLUMNS, _SHOWN_COLUMNS = 24, 192
-_DAYS = ((100.0, 140.0), (32.0, 55.0), (1.0, 2.5), (1.05, 1.3), (0.0, 0.03))
+_DAYS = ((70.0, 140.0), (28.0, 55.0), (0.8, 3.0), (1.0, 1.35), (0.0, 0.04))
 """Bounds of aside, up, haze, vivid and veil."""
 _CLOUD = 2.5
 """Luminance of thin cloud, times the clear sky's median."""
@@ -46,8 +46,8 @@ _OPEN, _STRAYED, _TORN, _MOTTLED = 0.05, 0.05, 0.0155, 0.14
 """Limits of what the border says against itself (matte.py)."""
 _GHOSTS, _SCRAPS = 0.15, 0.055
 """Limits of what may be left of the old sky and of things before it (render/remnants.py)."""
-_GROUND, _ABOVE = (0.2, 0.6), (0.7, 0.78)
-"""Median luma of all but the sky in poor and in full light, and that of the skies which go with it."""
+_GROUND, _ABOVE = (0.3, 0.8), (0.7, 0.8)
+"""Upper quartile of the luma of all but the sky in poor and in full light; median luma of skies that go with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ def _brightness(lit: Field, seen: Seen) -> float:
     """Median luma of the new sky: brighter over a brighter scene."""
     luma = lit @ LUMA
     ground = luma[cv2.resize(seen.sky, luma.shape[::-1]) < 0.1]
-    light = float(np.median(ground)) if ground.size else _GROUND[1]
+    light = float(np.percentile(ground, 75)) if ground.size else _GROUND[1]
     return float(np.interp(light, _GROUND, _ABOVE))
 
 

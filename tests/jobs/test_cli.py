@@ -96,6 +96,16 @@ def test_plan_shows_groups_reasons_and_time_and_writes_nothing(photo: Any, tmp_p
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_plan_refuses_a_folder_of_skies_that_edit_would_refuse(photo: Any, tmp_path: Path) -> None:
+    photo("in/villa/a.jpg")
+
+    code, _, err = _run("plan", tmp_path / "in", "-r", "listing", "--set", f"sky.folder={tmp_path / 'none'}")
+
+    assert code == 2
+    assert "sky.folder" in err
+    assert "none is no folder" in err
+
+
 def test_the_printed_recipe_is_one_that_can_be_passed_back(tmp_path: Path) -> None:
     code, out, _ = _run("recipe", "default", "--set", "light.strength=0.5")
     (tmp_path / "mine.yaml").write_text(out)

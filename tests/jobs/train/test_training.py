@@ -83,6 +83,17 @@ def test_wrong_orders_are_refused_by_name(folder: Path, tmp_path: Path, options:
         train(Order((folder,), tmp_path / "out", pictures=32, **given), quiet)
 
 
+def test_a_damaged_checkpoint_is_named(folder: Path, tmp_path: Path) -> None:
+    from jobs.train import loop
+    from jobs.train.layout import read
+
+    checkpoint = tmp_path / "see.pt"
+    checkpoint.write_bytes(b"PK\x03\x04 half a file")
+
+    with pytest.raises(SettingsError, match="see.pt: is no checkpoint"):
+        loop.trained(read([folder], "train"), loop.Course(2 * DENSE_PICTURES, helpers=0), checkpoint, quiet)
+
+
 def test_a_pupil_is_drawn_to_its_teacher_where_nothing_is_labelled() -> None:
     import torch
 
