@@ -90,7 +90,7 @@ def test_a_damaged_checkpoint_is_named(folder: Path, tmp_path: Path) -> None:
     checkpoint = tmp_path / "see.pt"
     checkpoint.write_bytes(b"PK\x03\x04 half a file")
 
-    with pytest.raises(SettingsError, match="see.pt: is no checkpoint"):
+    with pytest.raises(SettingsError, match=r"see\.pt: is no checkpoint"):
         loop.trained(read([folder], "train"), loop.Course(2 * DENSE_PICTURES, helpers=0), checkpoint, quiet)
 
 
