@@ -22,7 +22,7 @@ Field = NDArray[np.floating[Any]]
 Mask = NDArray[np.uint8]
 _LONG_SIDE = 768
 _SURE, _LIKELY, _POSSIBLE, _HOLE = 0.9, 0.5, 0.12, 0.02
-_ALIKE = (0.045, 0.12)
+_ALIKE, _VERY_ALIKE = (0.045, 0.12), (0.02, 0.06)
 """Distance in RGB between which what is alike lies, by how even the sky is."""
 _STEP = (0.025, 0.06)
 """Likewise the local gradient, per pixel, that ends the sky."""
@@ -54,6 +54,8 @@ class Border:
     sky ends. strayed: share of the sky far from all that the network holds for it, trees apart. torn: share of what the
     network holds for sky that was left behind, although nothing dark stands there (less in small pictures, which are
     all border). mottled: share of the sky with another colour than the sky around, as in the rents and edges of clouds.
+    elsewhere: how much more of the picture looks just like it but is apart from it, over its area: sky below a crown,
+    or a wall; one of the two would be wrong.
     """
 
     inside: NDArray[np.float32]
@@ -65,6 +67,7 @@ class Border:
     strayed: float
     torn: float
     mottled: float
+    elsewhere: float
 
 
 def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
@@ -105,6 +108,7 @@ def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
         old,
         front,
         *_doubts(p, green, found, apart, darker=old[..., 2] - x[..., 2]),
+        elsewhere=_elsewhere(x, found, old, apart),
     )
 
 
@@ -123,11 +127,26 @@ def _doubts(p: Any, green: Any, found: Mask, apart: Any, *, darker: Any) -> tupl
     )
 
 
+def _elsewhere(x: Any, found: Mask, old: Any, apart: Any) -> float:
+    step = _steps(x)
+    spread, even = float(1.48 * np.median(apart[found > 0])), float(np.percentile(step[found > 0], 75))
+    # Burnt things are all alike.
+    alike = (
+        (apart < np.clip(2 * spread, *_VERY_ALIKE)) & (step < np.clip(3 * even, *_STEP)) & (old.min(axis=2) < _BURNT)
+    )
+    _, _, stats, _ = cv2.connectedComponentsWithStats((alike & (found == 0)).astype(np.uint8), connectivity=4)
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    return float(areas[areas >= _LEAST].sum() / max(int(found.sum()), 1))
+
+
+def _steps(x: Any) -> Any:
+    """The local gradient of luma, per pixel."""
+    return cv2.morphologyEx(x.mean(axis=2), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) / 2
+
+
 def _grown(x: Any, p: Any, green: Any, seed: Mask) -> tuple[Mask, NDArray[np.float32]]:
     """The sky (h, w) 0 or 1 grown from its certain part, and its colour continued everywhere."""
-    luma = x.mean(axis=2)
-    step = cv2.morphologyEx(luma, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) / 2
-    found = seed
+    step, found = _steps(x), seed
     old = _continued(x, found > 0, _EVEN)
     for _ in range(4):
         apart = _apart(x, old, p)
@@ -136,7 +155,7 @@ def _grown(x: Any, p: Any, green: Any, seed: Mask) -> tuple[Mask, NDArray[np.flo
         alike = apart < np.clip(3 * spread, *_ALIKE)
         smooth = step < np.clip(3 * even, *_STEP)
         # Where nothing is burnt, colour alone may carry it on against the network: burnt walls meet burnt skies unseen.
-        very_alike = (p > _UNSURE) & (apart < np.clip(2 * spread, 0.02, 0.06))
+        very_alike = (p > _UNSURE) & (apart < np.clip(2 * spread, *_VERY_ALIKE))
         possible = (p > _POSSIBLE) | (very_alike & (old.min(axis=2) < _BURNT))
         ways = (alike & smooth & possible).astype(np.uint8) | seed
         across = cv2.morphologyEx(ways, cv2.MORPH_CLOSE, _disc(_WIRE)) & (p > _POSSIBLE).astype(np.uint8)

@@ -34,7 +34,7 @@ Field = NDArray[np.floating[Any]]
 _TRUSTED, _LOWEST = 0.5, 1.0
 """Confidence in a tilt from which it counts; degrees above the horizon of the lowest sky that is seen."""
 _COLUMNS, _SHOWN_COLUMNS = 24, 192
-_DAYS = ((70.0, 140.0), (28.0, 55.0), (0.8, 3.0), (1.0, 1.35), (0.0, 0.04))
+_DAYS = ((95.0, 140.0), (28.0, 55.0), (0.8, 3.0), (1.0, 1.35), (0.0, 0.04))
 """Bounds of aside, up, haze, vivid and veil."""
 _CLOUD = 2.5
 """Luminance of thin cloud, times the clear sky's median."""
@@ -42,7 +42,7 @@ _OUTDOORS = 0.8
 """Confidence that this is outdoors, below which no sky is replaced: a room with one is no slip but a scandal."""
 _WORTH = 0.01
 """Share of the frame below which a sky is left as it is."""
-_OPEN, _STRAYED, _TORN, _MOTTLED = 0.05, 0.05, 0.0155, 0.14
+_OPEN, _STRAYED, _TORN, _MOTTLED, _ELSEWHERE = 0.05, 0.05, 0.0155, 0.14, 0.02
 """Limits of what the border says against itself (matte.py)."""
 _GHOSTS, _SCRAPS = 0.15, 0.055
 """Limits of what may be left of the old sky and of things before it (render/remnants.py)."""
@@ -122,7 +122,7 @@ def plan(proxy: Field, balanced: Field, lit: Field, seen: Seen, panel: Sky, *, l
 
 def _doubtful(border: Border, proxy: Field, vegetation: Field) -> bool:
     ends_here = border.open <= _OPEN and border.strayed <= _STRAYED
-    if not ends_here or border.torn > _TORN or border.mottled > _MOTTLED:
+    if not ends_here or border.torn > _TORN or border.mottled > _MOTTLED or border.elsewhere > _ELSEWHERE:
         return True
     left = remnants(layer_of(border, border.old), proxy, vegetation)
     return left.ghosts > _GHOSTS or left.scraps > _SCRAPS

@@ -111,6 +111,17 @@ def test_a_sky_before_which_a_burnt_chimney_would_half_dissolve_stays() -> None:
     assert decided(pale, replace(seen(), sky=mask), WHEN_DULL).warnings == (Code.SKY_LOW_CONFIDENCE,)
 
 
+def test_a_sky_that_is_seen_again_below_a_crown_stays() -> None:
+    """A blue sky above a tree and a grey one below it would be worse than a grey one."""
+    picture = front()
+    picture[180:320, :120] = front()[:140, :120]
+    cv2.rectangle(picture, (0, 150), (120, 190), (0.2, 0.3, 0.1), -1)
+    mask = seen().sky.copy()
+    mask[150:, :140] = 0
+
+    assert decided(picture, replace(seen(), sky=mask), WHEN_DULL).warnings == (Code.SKY_LOW_CONFIDENCE,)
+
+
 def test_a_brighter_scene_gets_a_brighter_sky_within_bounds() -> None:
     def luma(lit: np.ndarray) -> float:
         (layer,) = plan(front(), front(), lit, seen(), WHEN_DULL, listing="12 Oak Street").operations
