@@ -33,7 +33,7 @@ _TELLING = (0.08, 0.25)
 """Distance of old sky and foreground between which colours begin to tell the share."""
 _NEAR, _THINNEST = 0.1, 0.08
 """Distance from the old sky within which a pixel is nearly pure; least share of foreground that tells its colour."""
-_NOISE = (0.5 / 255, 6 / 255)
+_NOISE, _FREE = (0.5 / 255, 6 / 255), 0.09
 _SAMPLES = 200_000
 
 
@@ -41,7 +41,7 @@ _SAMPLES = 200_000
 class Laid:
     """A layer over one picture: its fields in cells of the picture, the noise of the old sky, and the picture's size.
 
-    noise: standard deviation of a channel, 0..1.
+    noise: standard deviation of a channel, 0..1. uneven: distance from its smooth colour that one pixel in twenty has.
     """
 
     layer: Layer
@@ -54,6 +54,7 @@ class Laid:
     """(rows, columns): how much of the layer is allowed."""
     cell: int
     noise: float
+    uneven: float
     size: tuple[int, int]
     photo: tuple[Image, NDArray[np.float64]] | None = None
     """What is shown at full resolution, and (3, 3) output pixels to its own."""
@@ -78,9 +79,9 @@ def lay(layer: Layer, source: Image, warp: Warp | None, alpha: NDArray[np.float3
     marks, old, front = (placed(p, at) for p in planes)
     shown = placed(layer.shown, at, cv2.INTER_CUBIC)
     allowed = placed(layer.strength * alpha, at)
-    noise = _noise(source, marks[..., 0], cell)
+    noise, uneven = _noise(source, marks[..., 0], cell), _uneven(source, marks[..., 0], old, cell)
     photo = asset_of(layer, warp, max(width, height))
-    return Laid(layer, marks, old, front, shown, allowed, cell, noise, (width, height), photo)
+    return Laid(layer, marks, old, front, shown, allowed, cell, noise, uneven, (width, height), photo)
 
 
 def _noise(source: Image, inside: Picture, cell: int) -> float:
@@ -98,6 +99,18 @@ def _noise(source: Image, inside: Picture, cell: int) -> float:
     # Against the pixels beside it: clouds are smooth there.
     apart = np.concatenate([np.abs(here.astype(np.float32) - p) for p in (right, below)])
     return float(np.clip(1.05 * np.median(apart) / np.iinfo(source.dtype).max, *_NOISE))
+
+
+def _uneven(source: Image, inside: Picture, old: Picture, cell: int) -> float:
+    """Coarse grain, and the structure of clouds: the sky itself must not be taken for things before it."""
+    rows, columns = np.nonzero(inside >= 1)
+    if not len(rows):
+        return 0.0
+    every = max(1, len(rows) // _SAMPLES)
+    rows, columns = rows[::every], columns[::every]
+    y, x = (np.minimum(at * cell + cell // 2, n - 1) for at, n in zip((rows, columns), source.shape, strict=False))
+    pixels = source[y, x].astype(np.float32) / np.float32(np.iinfo(source.dtype).max)
+    return float(np.percentile(apart_from(pixels[None], old[rows, columns][None]), 95))
 
 
 def matte(over: Laid, source: Image, box: Box) -> tuple[Picture, Picture, Picture, Picture] | None:
@@ -124,7 +137,7 @@ def _share(pixels: Any, marks: Any, old: Any, front: Any, over: Laid) -> Any:
     inside, band, soft = cv2.split(marks)
     apart = apart_from(pixels, old)
     # Before the open sky: wires, masts and birds, of a colour nobody sees pure.
-    free = np.float32(0.02 + 3.5 * over.noise)
+    free = np.float32(max(0.02 + 3.5 * over.noise, min(1.3 * over.uneven, _FREE)))
     dark = _length(np.maximum(old - np.float32(_DARK), 0))
     share = 1 - np.clip((apart - free) / np.maximum(dark - free, np.float32(0.05)), 0, 1)
     if inside.min() < 1:

@@ -46,6 +46,20 @@ def planned(picture: np.ndarray, share: np.ndarray, *tones: Tone, strength: floa
     return Plan(Merge.single(), (*tones, layer_of(border, shown, strength=strength)))
 
 
+def test_coarse_grain_of_the_old_sky_does_not_show_through_the_new_one():
+    picture, share, _ = house()
+    rng = np.random.default_rng(5)
+    grain = cv2.GaussianBlur(rng.normal(0, 1, SIZE).astype(np.float32), (0, 0), 3)
+    grain *= np.float32(0.035 / grain.std())
+    rough = np.clip(picture + 255 * (share * grain)[..., None], 0, 255).astype(np.uint8)
+    open_sky = cv2.erode((share == 1).astype(np.uint8), np.ones((41, 41), np.uint8)) > 0
+
+    after = render_edits(planned(rough, share), rough).astype(np.float32)[open_sky] / 255
+
+    assert np.abs(after - NEW).mean() < 0.02
+    assert np.mean(np.abs(after - NEW).max(axis=1) > 0.04) < 0.014
+
+
 def test_roof_and_wires_stand_before_the_new_sky_without_a_fringe_of_the_old_one():
     picture, share, colour = house()
     delivered = render_edits(planned(picture, share), picture)
