@@ -12,14 +12,14 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+
+from benchmarks.edited import edited
 
 ROOT = Path(__file__).resolve().parents[2]
 SHEETS = ROOT / "benchmarks" / "results" / "contact"
@@ -89,16 +89,7 @@ def main() -> None:
         outcomes: list[str] = []
         for kind in sorted(source.iterdir()):
             done = Path(scratch, "out", kind.name)
-            command = [
-                str(Path(sys.executable).with_name("sunroom")),
-                "edit",
-                str(kind),
-                str(done),
-                "--recipe",
-                "listing",
-            ]
-            subprocess.run(command, cwd=ROOT, check=False, stdout=subprocess.DEVNULL)
-            photos = json.loads((done / "summary.json").read_text())["photos"]
+            photos = edited(kind, done)
             sheets(photos, done / "report" / "images", kind.name)
             outcomes += [json.dumps({key: photo[key] for key in _TOLD}) for photo in photos]
         (SHEETS / "outcomes.jsonl").write_text("\n".join(outcomes) + "\n")

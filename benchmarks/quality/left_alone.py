@@ -13,8 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections import defaultdict
 from pathlib import Path
@@ -23,6 +21,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from benchmarks.edited import edited
 from benchmarks.report import heading
 from pipeline.read.color import LUMA, to_linear
 
@@ -78,24 +77,15 @@ def _glow(after: np.ndarray, before: np.ndarray) -> float:
     return float(np.median(lab[1][lights][:, 2]) / np.median(lab[0][lights][:, 2]))
 
 
-def edited(kind: str, files: list[Path]) -> list[str]:
+def faults(kind: str, files: list[Path]) -> list[str]:
     """What the recipe does wrong to each; light is compared without straightening, pixel by pixel."""
     with tempfile.TemporaryDirectory() as scratch:
         source, done = Path(scratch, "in"), Path(scratch, "out")
         for i, path in enumerate(files):
             (source / f"{i:04d}").mkdir(parents=True)
             shutil.copy(path, source / f"{i:04d}")
-        command = [
-            str(Path(sys.executable).with_name("sunroom")),
-            "edit",
-            str(source),
-            str(done),
-            "--recipe",
-            "listing",
-        ]
-        command += ["--set", "geometry.strength=0"] if kind == "exterior_night" else []
-        subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        photos = sorted(json.loads((done / "summary.json").read_text())["photos"], key=lambda p: p["listing"])
+        settings = ["geometry.strength=0"] if kind == "exterior_night" else []
+        photos = sorted(edited(source, done, *settings), key=lambda photo: photo["listing"])
         return [
             photo["code"] or wrong(kind, photo, read(path), read(done / photo["output"]))
             for photo, path in zip(photos, files, strict=True)
@@ -115,7 +105,7 @@ def main() -> None:
     found: dict[tuple[str, bool], list[str]] = defaultdict(list)
     for kind in KINDS:
         own = [(learnt, path) for k, learnt, path in pictures if k == kind]
-        for (learnt, path), what in zip(own, edited(kind, [path for _, path in own]), strict=True):
+        for (learnt, path), what in zip(own, faults(kind, [path for _, path in own]), strict=True):
             found[kind, learnt].append(what)
             if what:
                 print(f"{kind}, {'learnt from' if learnt else 'never seen'}, {path.name}: {what}")

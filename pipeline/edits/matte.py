@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.reduce import reduced
+from pipeline.render.layers import apart_from
 from pipeline.see.masks import guided
 
 Field = NDArray[np.floating[Any]]
@@ -36,7 +37,6 @@ _BAND = 2
 _EVEN = 4.0
 _THIN, _BETWEEN = 7, 10
 _LEAST = 60
-_SEAM = 0.3
 _GUIDED = (4, 4e-4)
 _BEYOND, _FAR = 7, 12
 """Pixels outside of the sky by which it must have ended; pixels that lie far from any sky of the network."""
@@ -176,9 +176,7 @@ def _grown(x: Any, p: Any, green: Any, seed: Mask) -> tuple[Mask, NDArray[np.flo
 
 def _apart(x: Any, old: Any, p: Any) -> Any:
     """Distance in RGB from the sky's colour: where sky is likely, the bright seam of sharpening counts for less."""
-    away = x - old
-    seam = np.where(p > _LIKELY, _SEAM, 1.0)[..., None]
-    return np.sqrt(np.sum(np.square(np.minimum(away, seam * away)), axis=2)).astype(np.float32)
+    return np.where(p > _LIKELY, apart_from(x, old), np.linalg.norm(x - old, axis=2))
 
 
 def _connected(ways: Mask, start: Mask) -> Mask:

@@ -34,6 +34,7 @@ _TELLING = (0.08, 0.25)
 _NEAR, _THINNEST = 0.1, 0.08
 """Distance from the old sky within which a pixel is nearly pure; least share of foreground that tells its colour."""
 _NOISE, _FREE = (0.5 / 255, 6 / 255), 0.09
+"""Bounds of the noise; most that a pixel may differ from the old sky by as its own grain."""
 _SAMPLES = 200_000
 
 
