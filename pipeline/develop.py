@@ -25,7 +25,7 @@ from pipeline.merge.mapping import centre_scale
 from pipeline.merge.shot import aligned_merge, refined_merge
 from pipeline.merge.tiles import Runner, run_here
 from pipeline.photo import Image, Result, Shot
-from pipeline.plan import Operation, Plan, alpha_shape
+from pipeline.plan import Merge, Operation, Plan, alpha_shape
 from pipeline.read.decode import decode_warnings
 from pipeline.read.exposures import Opened, open_shot, read_exposures, read_proxies
 from pipeline.recipe import Recipe
@@ -144,33 +144,43 @@ def plan(surveyed: Surveyed, recipe: Recipe, clock: Clock | None = None) -> Plan
     """See, then let each edit look at the proxy as the edits before it leave it, and add its operations."""
     without_ipp()
     clock = clock or Clock()
-    proxy, known = surveyed.proxy, surveyed.plan.facts["warnings"]
+    proxy, merge, known = surveyed.proxy, surveyed.plan.merge, surveyed.plan.facts["warnings"]
     operations: list[Operation] = []
     with clock("see"):
         seen = see(surveyed, recipe)
     facts = surveyed.plan.facts | {"seen": seen.facts()}
     if not seen.is_photo:
-        merge = replace(surveyed.plan.merge, lens=None, fringes=0.0)
-        return replace(surveyed.plan, merge=merge, facts=facts | {"warnings": [*known, Code.NOT_A_PHOTO.name]})
+        bare = replace(merge, lens=None, fringes=0.0)
+        return replace(surveyed.plan, merge=bare, facts=facts | {"warnings": [*known, Code.NOT_A_PHOTO.name]})
     with clock("edit"):
+        # Balance and light are those of the photo with its views as they are: the room looks the same with this edit.
         operations += balance.plan(proxy, seen, recipe.balance)
         balanced = shown_after(operations, proxy)
         lighting = light.plan(balanced, seen, recipe.light)
+        view = windows.find(surveyed.exposures, proxy, merge, seen, recipe.windows, eyes=network(recipe.see.weights))
+        if view.dim is not None:
+            merge = replace(merge, dim=view.dim)
+            balanced = shown_after(operations, merged_again(surveyed, merge))
         lit = shown_after(lighting, balanced)
-        view = windows.find(surveyed.exposures, surveyed.plan.merge, seen, recipe.windows, network(recipe.see.weights))
         views = windows.plan(lit, view, recipe.windows)
         lit = shown_after(views, lit)
         new_sky = sky.plan(proxy, balanced, lit, seen, recipe.sky, listing=surveyed.listing)
         operations += [*lighting, *views, *new_sky.operations]
         # Not the proxy's size, whose aspect is rounded: the output would lose a row.
-        reference = surveyed.opened.headers[surveyed.plan.merge.reference]
+        reference = surveyed.opened.headers[merge.reference]
         whole = (reference.width, reference.height)
         straight = geometry.plan(whole, seen, recipe.geometry, _focal(surveyed), native=recipe.deliver.size == "native")
         operations += straight.operations
     warnings = [*view.warnings, *new_sky.warnings, *straight.warnings]
     facts |= {"geometry": straight.facts, "sky": new_sky.facts}
     facts |= {"warnings": [*known, *(code.name for code in warnings)]}
-    return replace(surveyed.plan, operations=tuple(operations), facts=facts)
+    return replace(surveyed.plan, merge=merge, operations=tuple(operations), facts=facts)
+
+
+def merged_again(surveyed: Surveyed, merge: Merge) -> NDArray[np.float32]:
+    """The proxy as `merge` makes it of the exposures' proxies, in which the lens is out already."""
+    again = replace(surveyed.plan, merge=replace(merge, lens=None, fringes=0.0))
+    return _as_floats(render_source(again, surveyed.exposures)[0])
 
 
 def finish(

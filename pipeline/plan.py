@@ -115,7 +115,8 @@ class Merge:
     transforms: (n, 3, 3), reference coordinates to exposure i's, divided by the long side. exposure_values: (n,)
     relative to the reference. used: which exposures enter the fusion (a frame that could not be aligned does not).
     lens: what all exposures were taken through; all other coordinates of a plan are those of an ideal lens then.
-    fringes: share, 0..1, of violet fringes' colour that is taken out of the merged picture.
+    fringes: share, 0..1, of violet fringes' colour that is taken out of the merged picture. dim: (h, w) float16 by
+    which the fused picture is multiplied before what exceeds white is rolled off, or None: views through windows.
     """
 
     transforms: NDArray[np.float64]
@@ -125,6 +126,7 @@ class Merge:
     detail: float = 1.0
     lens: Lens | None = None
     fringes: float = 0.0
+    dim: NDArray[np.float16] | None = None
 
     @classmethod
     def single(cls) -> Self:
@@ -172,8 +174,10 @@ class Plan:
             entry, own = _written(operation)
             arrays |= {f"{i}.{name}": value for name, value in own.items()}
             operations.append(entry)
-        merge = asdict(replace(self.merge, transforms=np.empty(0), lens=None))
-        del merge["transforms"]
+        merge = asdict(replace(self.merge, transforms=np.empty(0), lens=None, dim=None))
+        del merge["transforms"], merge["dim"]
+        if self.merge.dim is not None:
+            arrays["dim"] = self.merge.dim
         if self.merge.lens is not None:
             merge["lens"], own = _written(self.merge.lens)
             arrays |= {f"lens.{name}": value for name, value in own.items()}
@@ -212,7 +216,8 @@ class Plan:
         m = form["merge"]
         lens = _read(m["lens"], _below("lens.", arrays)) if m.get("lens") else None
         values, used = tuple(m["exposure_values"]), tuple(m["used"])
-        merge = Merge(arrays["transforms"], values, used, m["reference"], m["detail"], lens, m.get("fringes", 0.0))
+        fringes, dim = m.get("fringes", 0.0), arrays.get("dim")
+        merge = Merge(arrays["transforms"], values, used, m["reference"], m["detail"], lens, fringes, dim)
         return cls(merge, tuple(operations), arrays["alpha"], form["facts"])
 
 

@@ -1,8 +1,10 @@
 """Windows: the view that the darker exposures captured, as clear as on a bright day.
 
-The merge already holds the view's pixels; fusion and light leave a veil over them. It is taken off by one curve (black
-level, then a gamma that brings the view's median to the wall's or a little above), which leaves white frames white, and
-is compiled to a smooth local affine field: nothing is pasted, so there are no seams, halos or patchy mattes.
+A view is far brighter than its room, and fusion shows much of it white although darker exposures have it. The merge is
+told to dim it (Merge.dim) before what exceeds white is rolled off; its fine detail comes from the darker exposures as
+before, and the dimming ends where the scene's radiance has edges: nothing is pasted, so there are no seams. Fusion and
+light leave a veil over it, which is taken off by one curve (black level, then a gamma that brings the view's median to
+the wall's or a little above), compiled to a smooth local affine field.
 """
 
 from __future__ import annotations
@@ -28,27 +30,43 @@ from pipeline.see.panes import eight_bits, view_of, window_prior
 from pipeline.see.scene import Seen
 
 Field = NDArray[np.floating[Any]]
-_ABOVE_WALL = (0.1, 0.9)
+_ABOVE_WALL = (0.15, 0.9)
 """EV above the wall's median between which that of a view is brought."""
 _MEDIAN = (0.45, 0.86)
-_BLACK, _HAZE, _MOST_HAZE = 0.12, 0.85, 0.3
+_WALL_MERGED, _WALL = 70, 80
+"""Percentile of a room's levels that is taken for its walls: as merged, and as lit."""
+_SHOWN_ABOVE, _LEAST = 1.1, 0.5
+"""The view's median over the wall's level that the merge is told to show, and by how much at most it is dimmed."""
+_BLACK, _HAZE, _MOST_HAZE = 0.12, 0.5, 0.3
 """Level of a view's blacks; share of what lies above it that is taken off, and at most."""
 _GAMMA = (0.85, 1.4)
+_BRIGHT, _VOTERS, _GREYEST = 45.0, 100, 0.3
+"""L* from which something in a view tells its light, how many pixels it takes, and the share of them that is heard."""
+_TINT, _WARMTH = (-3.0, 3.0), (-5.0, 3.0)
+"""a* and b* between which what is neutral lies in daylight."""
+_LEAVES, _BRICKS = 8.0, 12.0
+"""a*, of either sign, and b* beyond which it is no light but things that have a colour."""
+_GAINS = (0.8, 1.25)
 _WORTH_SAYING = 0.01
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
-    """Where a room shows the outside: mask (h, w) float32 0..1, or None for nowhere; and warning codes."""
+    """Where a room shows the outside: mask (h, w) float32 0..1, or None for nowhere; and warning codes.
+
+    dim: (h, w) float16, as Merge has it; None where nothing is to be dimmed.
+    """
 
     mask: NDArray[np.float32] | None = None
+    dim: NDArray[np.float16] | None = None
     warnings: tuple[Code, ...] = ()
 
 
-def find(proxies: Sequence[Image], merge: Merge, seen: Seen, panel: Windows, eyes: Network) -> View:
-    """The view in a room's exposures (proxies, not aligned; empty for a single exposure).
+def find(proxies: Sequence[Image], proxy: Field, merge: Merge, seen: Seen, panel: Windows, *, eyes: Network) -> View:
+    """The view in a room's exposures (proxies, not aligned; empty for a single exposure), merged in `proxy`.
 
-    A burnt window of a single exposure has no view to recover: WINDOW_NO_SOURCE.
+    proxy: (h, w, 3) float32 0..1, sRGB-encoded. A burnt window of a single exposure has no view to recover:
+    WINDOW_NO_SOURCE.
     """
     if panel.strength == 0 or seen.place != "interior":
         return View()
@@ -64,7 +82,21 @@ def find(proxies: Sequence[Image], merge: Merge, seen: Seen, panel: Windows, eye
     ]
     values = [merge.exposure_values[i] for i in used]
     mask = view_of(aligned, values, used.index(merge.reference), window_prior(aligned, eyes))
-    return View(mask if mask.max() > 0.05 else None)
+    return View(mask, dimmed(proxy, mask, panel)) if mask.max() > 0.05 else View()
+
+
+def dimmed(proxy: Field, mask: Field, panel: Windows) -> NDArray[np.float16] | None:
+    """(h / 2, w / 2) by which a merge, (h, w, 3) float32 0..1, is multiplied so that its view lies near the walls."""
+    luma = cv2.cvtColor(proxy.astype(np.float32), cv2.COLOR_RGB2GRAY)
+    room = luma[mask < 0.05]
+    bright = luma[(mask > 0.5) & (luma > np.median(room))]
+    if not len(bright):
+        return None
+    level = _SHOWN_ABOVE * 2 ** (panel.brightness / 2.2) * float(np.percentile(room, _WALL_MERGED))
+    share = panel.strength * (1 - float(np.clip(level / np.median(bright), _LEAST, 1)))
+    size = (max(1, mask.shape[1] // 2), max(1, mask.shape[0] // 2))
+    field = 1 - share * cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    return field.astype(np.float16) if share > 0 else None
 
 
 def plan(shown: Field, view: View, panel: Windows) -> list[Operation]:
@@ -78,7 +110,7 @@ def plan(shown: Field, view: View, panel: Windows) -> list[Operation]:
     if view.mask is None:
         return []
     shown = np.clip(shown, 0, 1).astype(np.float32)
-    clear = cleared(shown, view.mask, panel.brightness)
+    clear = neutral(cleared(shown, view.mask, panel.brightness), view.mask)
     share = np.float32(panel.strength) * view.mask[..., None]
     return [compile_tone(shown, shown + share * (clear - shown), "view")]
 
@@ -88,10 +120,31 @@ def cleared(shown: NDArray[np.float32], mask: Field, brightness: float = 0.0) ->
     luma = cv2.cvtColor(shown, cv2.COLOR_RGB2GRAY)
     inside = mask > 0.5 * float(mask.max())
     haze = float(np.clip(_HAZE * (np.percentile(luma[inside], 3) - _BLACK), 0, _MOST_HAZE))
-    median = float(np.clip((np.median(luma[inside]) - haze) / (1 - haze), 0.05, 0.98))
-    wall = to_linear(np.array([np.median(luma[mask < 0.05])], np.float32))
+    outside = inside & (luma > np.median(luma[mask < 0.05]))
+    median = float(np.clip((np.median(luma[outside if outside.any() else inside]) - haze) / (1 - haze), 0.05, 0.98))
+    wall = to_linear(np.array([np.percentile(luma[mask < 0.05], _WALL)], np.float32))
     bounds = [float(from_linear(wall * np.float32(2 ** (ev + 0.5 * brightness)))[0]) for ev in _ABOVE_WALL]
     target = float(np.clip(np.clip(median, bounds[0], bounds[1]), *_MEDIAN))
     gamma = float(np.clip(np.log(target) / np.log(median), *_GAMMA))
     clear: Any = np.power(np.clip((luma - haze) / (1 - haze), 0, 1), np.float32(gamma))
     return np.clip(shown * (clear / np.maximum(luma, 0.02))[..., None], 0, 1)
+
+
+def neutral(shown: NDArray[np.float32], mask: Field) -> NDArray[np.float32]:
+    """The picture (h, w, 3) in the light of its view (mask (h, w) 0..1): a room's white balance turns daylight blue.
+
+    The least colourful of what is bright in the view speaks for its light (near-neutral voting); von Kries, in linear
+    light, brings that into the range in which such things lie by day, and no further.
+    """
+    lab = cv2.cvtColor(shown, cv2.COLOR_RGB2LAB)
+    voters = lab[(mask > 0.5 * float(mask.max())) & (lab[..., 0] > _BRIGHT) & (shown.max(axis=2) < 1)]
+    if len(voters) < _VOTERS:
+        return shown
+    chroma = np.hypot(voters[:, 1], voters[:, 2])
+    voice = np.median(voters[chroma <= np.quantile(chroma, _GREYEST)], axis=0)
+    if abs(voice[1]) > _LEAVES or voice[2] > _BRICKS:
+        return shown
+    heard = np.array([voice[0], np.clip(voice[1], *_TINT), np.clip(voice[2], *_WARMTH)], np.float32)
+    light, daylight = to_linear(cv2.cvtColor(np.stack([voice, heard])[None], cv2.COLOR_LAB2RGB))[0]
+    gains = np.clip(daylight / np.maximum(light, 1e-3), *_GAINS).astype(np.float32)
+    return from_linear(np.clip(to_linear(shown) * gains, 0, 1))

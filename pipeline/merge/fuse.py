@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.merge.mapping import Mapping
-from pipeline.merge.order import keep_tone_order, log_radiance
+from pipeline.merge.order import guided, keep_tone_order, log_radiance
 from pipeline.merge.tiles import Box, Upsampler, resampled, sample
 from pipeline.photo import Image
 from pipeline.reduce import reduced
@@ -39,6 +39,7 @@ _FLOOR = 0.1
 _FAINT, _FADE = 0.03, 0.6
 _KNEE = 205.0
 _TOE = 80.0
+_EDGE, _EDGE_EPS = 0.006, 0.05
 _WEIGHT_ONE = 200
 _BASE_ONE = 128
 _LEVELS = np.arange(256, dtype=np.float32) / 255
@@ -76,6 +77,7 @@ def prepare(
     size: tuple[int, int] | None = None,
     factor: int | None = None,
     detail: float = 1.0,
+    dim: Array | None = None,
     threads: int = 1,
 ) -> Fusion:
     """Weights, base and gains of a set of exposures.
@@ -94,6 +96,8 @@ def prepare(
         Reduction of the base; default `reduction(pixels)`.
     detail : float
         Share of the fine detail, 0..1.
+    dim : (h, w) float, optional
+        Over the output's frame, at any size: what the blend is multiplied by before it is rolled off.
     """
     height, width = exposures[0].shape[:2]
     size = size or (width, height)
@@ -117,7 +121,10 @@ def prepare(
             cv2.divide(w, total, dst=w)
         base = _blend(smalls, weights, pool)
     eights = [_to_uint8(s) for s in smalls]
-    gain = keep_tone_order(base, log_radiance(eights, exposure_values))
+    radiance = log_radiance(eights, exposure_values)
+    gain = keep_tone_order(base, radiance)
+    if dim is not None:
+        gain *= _along_edges(dim, radiance)
     shaped = 255 - _rolled_off(255 - _rolled_off(base * gain[..., None], _KNEE), 255 - _TOE)
     # Fine detail follows the base: compressed where it was, so that it cannot overshoot.
     ratio = cv2.divide(shaped + 8, np.maximum(base, 0) + 8)
@@ -266,6 +273,14 @@ def _rolled_off(base: Array, knee: float) -> Array:
     rolled *= np.float32(255 - knee)
     rolled += np.minimum(base, np.float32(knee))
     return np.minimum(rolled, 255, out=rolled)
+
+
+def _along_edges(dim: Array, radiance: Array) -> Array:
+    """A coarse field (h, w) at the size of the radiance, with its edges where the radiance has them."""
+    height, width = radiance.shape
+    coarse = cv2.resize(dim.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+    slope, offset = guided(radiance, coarse, radius=max(round(_EDGE * max(width, height)), 2), eps=_EDGE_EPS)
+    return np.clip(slope * radiance + offset, coarse.min(), coarse.max())
 
 
 def _soften(weight: Array) -> Array:

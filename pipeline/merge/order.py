@@ -112,7 +112,7 @@ def keep_tone_order(base: Array, radiance: Array) -> NDArray[np.float32]:
     floor = np.minimum(np.interp(b - _HALF_BAND, centres, curve), _BRIGHT_ENOUGH).astype(np.float32)
     gain = np.clip(floor / f, 1, _BRIGHTEN)
     gain = 1 + (gain - 1) * np.clip(b - np.median(b), 0, 1)
-    a, c = _guided(r, gain.astype(np.float32), radius=max(round(0.03 * max(size)), 2), eps=0.02)
+    a, c = guided(r, gain.astype(np.float32), radius=max(round(0.03 * max(size)), 2), eps=0.02)
     slope = cv2.resize(a, (width, height), interpolation=cv2.INTER_LINEAR)
     offset = cv2.resize(c, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.clip(slope * radiance + offset, gain.min(), gain.max())
@@ -133,7 +133,9 @@ def _rising_envelope(b: Array, f: Array, low: float, high: float) -> tuple[NDArr
     return centres.astype(np.float32), rising.astype(np.float32)
 
 
-def _guided(guide: Array, values: Array, *, radius: int, eps: float) -> tuple[Array, Array]:
+def guided(guide: Array, values: Array, *, radius: int, eps: float) -> tuple[Array, Array]:
+    """Slope and offset (h, w) of the guided filter (He et al., 2013): values, (h, w), are about a * guide + c."""
+
     def mean(x: Array) -> Array:
         out: Any = cv2.boxFilter(x, -1, (2 * radius + 1, 2 * radius + 1), borderType=cv2.BORDER_REFLECT)
         return out

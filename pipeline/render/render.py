@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.merge import fuse
 from pipeline.merge.fringes import without_fringes
-from pipeline.merge.mapping import Mapping
+from pipeline.merge.mapping import Mapping, straightened
 from pipeline.merge.tiles import Box, Runner, boxes, resampled, run_here, sample
 from pipeline.photo import Image
 from pipeline.plan import Lens, Merge, Plan, Warp
@@ -57,13 +57,16 @@ def render_source(
         out = _resampled(only, mappings[0], size, tiles)
         return without_fringes(out, merge.fringes, tiles, in_place=out is not only), None
     still = all(np.array_equal(mapping.matrix, mappings[0].matrix) for mapping in mappings)
+    long = float(max(width, height))
     if still and not mappings[0].is_identity:
         # Frames of a tripod: what is fused first is interpolated once, not once for each exposure.
         unmoved = [Mapping(np.eye(3))] * len(used)
-        whole, owner = _fused(merge, exposures, unmoved, (width, height), tiles, threads=threads)
+        dim = _dim_in_exposure(merge, (width, height))
+        whole, owner = _fused(merge, exposures, unmoved, (width, height), tiles, dim=dim, threads=threads)
         out, owner = _resampled(whole, mappings[0], size, tiles), _owner_through(owner, mappings[0], width, size)
     else:
-        out, owner = _fused(merge, exposures, mappings, size, tiles, threads=threads)
+        dim = _dim_in_output(merge, plan.warp, size, long)
+        out, owner = _fused(merge, exposures, mappings, size, tiles, dim=dim, threads=threads)
     return without_fringes(out, merge.fringes, tiles, in_place=True), owner
 
 
@@ -74,13 +77,14 @@ def _fused(
     size: tuple[int, int],
     tiles: Runner,
     *,
+    dim: NDArray[np.float32] | None,
     threads: int,
 ) -> tuple[Image, NDArray[np.uint8]]:
     """The exposures that are used, through a mapping each, as one picture of that size; and their owners."""
     used = [i for i, u in enumerate(merge.used) if u]
     chosen = [exposures[i] for i in used]
     values = [merge.exposure_values[i] for i in used]
-    fusion = fuse.prepare(chosen, mappings, values, size=size, detail=merge.detail, threads=threads)
+    fusion = fuse.prepare(chosen, mappings, values, size=size, detail=merge.detail, dim=dim, threads=threads)
     out = np.empty((size[1], size[0], 3), np.uint16)
 
     def run(box: Box) -> None:
@@ -91,6 +95,30 @@ def _fused(
 
     tiles(run, boxes(*size))
     return out, np.asarray(used, np.uint8)[fusion.owner]
+
+
+def _dim_in_output(merge: Merge, warp: Warp | None, size: tuple[int, int], long: float) -> NDArray[np.float32] | None:
+    """merge.dim over the output's frame of that size; long: the reference's long side."""
+    if merge.dim is None or warp is None:
+        return None if merge.dim is None else merge.dim.astype(np.float32)
+    scale = max(merge.dim.shape) / long
+    over = np.diag([scale, scale, 1.0])
+    through = Mapping(over @ _on_pixels(warp.homography, long) @ np.linalg.inv(over))
+    return resampled(merge.dim.astype(np.float32), through, [max(1, round(side * scale)) for side in size])
+
+
+def _dim_in_exposure(merge: Merge, size: tuple[int, int]) -> NDArray[np.float32] | None:
+    """merge.dim, which is in the frame of an ideal lens, over an exposure of that size as it was taken."""
+    if merge.dim is None or merge.lens is None or not merge.lens.bends:
+        return None if merge.dim is None else merge.dim.astype(np.float32)
+    rows, columns = merge.dim.shape
+    long = max(size)
+    x, y = (np.arange(columns) + 0.5) * size[0] / columns / long, (np.arange(rows) + 0.5) * size[1] / rows / long
+    u, v = straightened(merge.lens, *np.meshgrid(x, y))
+    across, down = (u * (long * columns / size[0]) - 0.5, v * (long * rows / size[1]) - 0.5)
+    maps = across.astype(np.float32), down.astype(np.float32)
+    field: Any = cv2.remap(merge.dim.astype(np.float32), *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return field
 
 
 def render_edits(plan: Plan, source: Image, *, depth: int = 8, tiles: Runner | None = None, threads: int = 1) -> Image:
@@ -170,8 +198,13 @@ def mapping_of(merge: Merge, warp: Warp | None, index: int, long: int) -> Mappin
     transform = merge.transforms[index] @ (np.eye(3) if warp is None else warp.homography.astype(np.float64))
     if np.array_equal(transform, np.eye(3)):
         return Mapping(transform, lens, float(long))
-    scale = np.diag([float(long), float(long), 1.0])
-    return Mapping(scale @ transform @ np.linalg.inv(scale), lens, float(long))
+    return Mapping(_on_pixels(transform, float(long)), lens, float(long))
+
+
+def _on_pixels(transform: NDArray[np.floating[Any]], long: float) -> NDArray[np.float64]:
+    """A (3, 3) transform of coordinates divided by the long side, of pixels."""
+    scale = np.diag([long, long, 1.0])
+    return scale @ transform.astype(np.float64) @ np.linalg.inv(scale)
 
 
 def _owner_through(owner: NDArray[np.uint8], mapping: Mapping, width: int, size: tuple[int, int]) -> NDArray[np.uint8]:

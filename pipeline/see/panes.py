@@ -1,8 +1,9 @@
 """Where a bracketed set of a room shows the outside: glass that is burnt in the middle exposure, not in a darker one.
 
 Whether something is burnt, and whether a darker exposure has a view there, is measured. Whether it is a window says the
-network, which looks at every exposure that shows the room at all: panes that the merge shows well do not look like
-windows any more, burnt ones do.
+network, which looks at every exposure that shows the room at all, and once more from nearer: panes that the merge shows
+well do not look like windows any more, burnt ones do. What only a bright exposure makes look like a window may be the
+image of one in a glossy floor, a television or a mirror.
 """
 
 from __future__ import annotations
@@ -17,27 +18,94 @@ from numpy.typing import NDArray
 from pipeline.merge.order import log_radiance
 from pipeline.photo import Image
 from pipeline.see.nets import MASKS, Network
+from pipeline.see.reflections import mirrored_above
 
 Field = NDArray[np.floating[Any]]
 _DIMMEST, _BRIGHTEST = 0.12, 0.6
 _BURNT = 250
-_BRIGHTER = (0.6, 1.4)
+_BRIGHTER = (1.0, 1.8)
 """EV above the room's walls between which something in a window comes to be outside."""
+_CURTAIN = 2.2
+"""EV below the view's median at which it may be a curtain with the light behind it."""
 _SMALLEST = 0.0015
 _PLAIN = (0.08, 0.2)
 """Local contrast (EV) between which glass comes to show a view: frosted panes and closed blinds have none."""
 _LIKELY = (0.25, 0.5)
 """Prior from which a pane belongs to a window, and from which there is one (Canny's hysteresis)."""
-_FEATHER = 0.008
+_FEATHER = 0.004
+_NEARER, _NEAR_ENOUGH = 0.3, 0.75
+"""Margin of a nearer look, of the windows' width and height; share of the frame from which there is none."""
+_APART = 0.01
+"""Half of the width, over the long side, of the narrowest pane that is judged by itself."""
+_SURE = 0.5
+"""Share of a pane that the darkest exposure must show as glass."""
+_BESIDE = 0.08
+"""Over the long side: how near to such a pane one must be that it does not."""
+_MIRRORED = 0.55
+"""Likeness from which what lies below a window is its image."""
 
 
 def window_prior(exposures: Sequence[NDArray[np.uint8]], eyes: Network) -> NDArray[np.float32]:
-    """(h, w) float32 0..1: the likeliest that any exposure (h, w, 3) makes it that there is glass."""
+    """(h, w) float32 0..1: how likely aligned exposures (h, w, 3), darkest first, make it that there is glass."""
     means = [float(e[::8, ::8].mean()) / 255 for e in exposures]
-    shown = [e for e, mean in zip(exposures, means, strict=True) if _DIMMEST < mean < _BRIGHTEST]
-    found = [eyes(e.astype(np.float32) / np.float32(255)).masks[MASKS.index("window")] for e in shown or exposures[-1:]]
-    size = (exposures[0].shape[1], exposures[0].shape[0])
-    return np.asarray(cv2.resize(np.max(found, axis=0), size, interpolation=cv2.INTER_LINEAR))
+    shown = [e for e, mean in zip(exposures, means, strict=True) if _DIMMEST < mean < _BRIGHTEST] or exposures[-1:]
+    found = [_glass(e, eyes) for e in shown]
+    if (box := _around(np.max(found, axis=0))) is not None:
+        for prior, exposure in zip(found, shown, strict=True):
+            np.maximum(prior[box], _glass(exposure[box], eyes), out=prior[box])
+    likely = np.max(found, axis=0)
+    return np.where(_trusted(likely, found[0], shown[0]), likely, 0) if len(shown) > 1 else likely
+
+
+def _glass(exposure: NDArray[np.uint8], eyes: Network) -> NDArray[np.float32]:
+    mask = eyes(exposure.astype(np.float32) / np.float32(255)).masks[MASKS.index("window")]
+    return np.asarray(cv2.resize(mask, exposure.shape[1::-1], interpolation=cv2.INTER_LINEAR))
+
+
+def _around(likely: Field) -> tuple[slice, slice] | None:
+    """The windows with some of the room about them; None where there are none, or they fill the frame."""
+    there = likely > _LIKELY[1]
+    if not there.any():
+        return None
+    box: list[slice] = []
+    for axis, size in enumerate(likely.shape):
+        along = np.flatnonzero(there.any(axis=1 - axis))
+        more = round(_NEARER * (along[-1] - along[0] + 1))
+        box.append(slice(max(int(along[0]) - more, 0), min(int(along[-1]) + more + 1, size)))
+    area = (box[0].stop - box[0].start) * (box[1].stop - box[1].start)
+    return (box[0], box[1]) if area < _NEAR_ENOUGH * likely.size else None
+
+
+def _panes(likely: Field) -> list[NDArray[np.bool_]]:
+    """Masks (h, w) of what hangs together, muntins apart."""
+    near = np.ones((2 * round(0.01 * max(likely.shape)) + 1,) * 2, np.uint8)
+    there = likely > _LIKELY[0]
+    count, labels = cv2.connectedComponents(cv2.dilate(there.astype(np.uint8), near))
+    return [(labels == k) & there for k in range(1, count)]
+
+
+def _trusted(likely: Field, darkest: Field, exposure: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Panes that the darkest exposure shows too, and those beside them that are no image of what is above them."""
+    long = max(likely.shape)
+    apart = np.ones((2 * round(_APART * long) + 1,) * 2, np.uint8)
+    count, cores = cv2.connectedComponents(
+        cv2.morphologyEx((likely > _LIKELY[1]).astype(np.uint8), cv2.MORPH_OPEN, apart)
+    )
+    panes = [cores == k for k in range(1, count)]
+    sure = [pane for pane in panes if np.mean(darkest[pane] > _LIKELY[0]) > _SURE]
+    if not sure:
+        return np.zeros(likely.shape, bool)
+    away = cv2.distanceTransform((~np.any(sure, axis=0)).astype(np.uint8), cv2.DIST_L2, 3)
+    luminance = np.log2(cv2.cvtColor(exposure, cv2.COLOR_RGB2GRAY).astype(np.float32) + 4)
+
+    def trusted(pane: NDArray[np.bool_]) -> bool:
+        least = float(away[pane].min())
+        return least == 0 or (least < _BESIDE * long and mirrored_above(luminance, pane) < _MIRRORED)
+
+    # What is too thin to be a pane of its own goes with the nearest.
+    outside = (cores == 0).astype(np.uint8)
+    _, nearest = cv2.distanceTransformWithLabels(outside, cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_CCOMP)
+    return np.isin(nearest, [nearest[pane][0] for pane in panes if trusted(pane)])
 
 
 def view_of(
@@ -56,17 +124,17 @@ def view_of(
     radiance = log_radiance(exposures, exposure_values)
     wall = float(np.median(radiance[inside]))
     contrast = _local_contrast(radiance)
-    near = np.ones((2 * round(0.01 * max(prior.shape)) + 1,) * 2, np.uint8)
-    count, labels = cv2.connectedComponents(cv2.dilate((prior > _LIKELY[0]).astype(np.uint8), near))
-    mask = nothing
-    for k in range(1, count):
-        window = (labels == k) & (prior > _LIKELY[0])
-        if np.mean(window & recovered & (prior > _LIKELY[1])) >= _SMALLEST:
-            seen = window & (radiance > wall + _BRIGHTER[1])
-            mask = mask + window * np.float32(_ramp(np.median(contrast[seen]), _PLAIN) if seen.any() else 0)
     sigma = _FEATHER * max(prior.shape)
-    outside = _ramp(cv2.GaussianBlur(radiance, (0, 0), sigma) - wall, _BRIGHTER).astype(np.float32)
-    return np.asarray(cv2.GaussianBlur(mask * outside, (0, 0), sigma), np.float32)
+    # Dark things outside are closed over; frames, which are wider and no brighter than the wall, are not.
+    closed = cv2.morphologyEx(radiance, cv2.MORPH_CLOSE, np.ones((2 * round(sigma) + 1,) * 2, np.uint8))
+    mask = nothing
+    for window in _panes(prior):
+        seen = window & (radiance > wall + _BRIGHTER[1])
+        if np.mean(window & recovered & (prior > _LIKELY[1])) >= _SMALLEST and seen.any():
+            darkest = max(wall + _BRIGHTER[0], float(np.median(radiance[seen])) - _CURTAIN)
+            outside = _ramp(closed - darkest, (0, _BRIGHTER[1] - _BRIGHTER[0])).astype(np.float32)
+            mask = mask + window * outside * np.float32(_ramp(np.median(contrast[seen]), _PLAIN))
+    return np.asarray(cv2.GaussianBlur(mask, (0, 0), sigma), np.float32)
 
 
 def _local_contrast(radiance: Field) -> Any:

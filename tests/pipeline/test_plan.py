@@ -11,7 +11,8 @@ from pipeline.plan import Layer, Merge, Plan, Tone, Warp, alpha_shape
 def full_plan() -> Plan:
     curve = np.linspace(0, 1, 12, dtype=np.float32).reshape(4, 3)
     gain = np.full((2, 3, 3), 1.25, np.float16)
-    merge = Merge(np.stack([np.eye(3), np.eye(3) * 1.5]), (-2.0, 0.0), (True, False), 1, 0.5)
+    dim = np.full((2, 3), 0.75, np.float16)
+    merge = Merge(np.stack([np.eye(3), np.eye(3) * 1.5]), (-2.0, 0.0), (True, False), 1, 0.5, dim=dim)
     warp = Warp("straight", np.eye(3), (1.0, 0.66), (1.0, 0.67))
     plane = np.full((2, 3), 0.5, np.float16)
     layer = Layer("sky", plane, plane, plane, gain, gain, gain, 0.8)
@@ -25,6 +26,8 @@ def test_round_trip_keeps_everything():
     assert again.to_bytes() == plan.to_bytes()
     assert again.merge.used == (True, False)
     assert again.merge.detail == 0.5
+    assert again.merge.dim is not None
+    assert again.merge.dim[1, 2] == 0.75
     assert again.warp is not None
     assert again.warp.size == (1.0, 0.66)
     assert [t.label for t in again.tones] == ["a", "b"]

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from pipeline import Recipe, edit
-from pipeline.edits.windows import View, cleared, find, plan
+from pipeline.edits.windows import View, cleared, dimmed, find, neutral, plan
 from pipeline.plan import Merge
+from pipeline.read.color import from_linear, to_linear
 from pipeline.recipe import Windows
 from pipeline.render.tone import shown_after
 from pipeline.see.nets import SHIPPED, Network
@@ -62,13 +63,61 @@ def test_nothing_is_planned_where_there_is_no_view(veiled: tuple[np.ndarray, np.
     assert not np.any(shown_after(plan(shown, View(mask), Windows(strength=0)), shown) != shown)
 
 
+def test_a_view_far_above_the_walls_is_dimmed_towards_them_and_nothing_else_is(
+    veiled: tuple[np.ndarray, np.ndarray],
+) -> None:
+    shown, mask = veiled
+    shown[60:180, 200:320] = 0.95
+
+    dim = dimmed(shown, mask, Windows())
+    darker = dimmed(shown, mask, Windows(brightness=-1))
+
+    assert dim is not None
+    assert darker is not None
+    inside = dim[35:85, 105:155].astype(float)
+    assert np.allclose(inside, 1.1 * 0.6 / 0.95, atol=0.01)
+    assert np.all(dim[:, :75] == 1)
+    assert darker[60, 130] < dim[60, 130]
+
+
+def test_a_view_near_the_walls_is_merged_as_it_is(veiled: tuple[np.ndarray, np.ndarray]) -> None:
+    shown, mask = veiled
+    shown[60:180, 200:320] = 0.64
+
+    assert dimmed(shown, mask, Windows()) is None
+    assert dimmed(np.clip(shown + mask[..., None], 0, 1), mask, Windows(strength=0)) is None
+
+
+@pytest.mark.parametrize(("cast", "least", "most"), [((0.8, 0.95, 1.2), -6.0, 4.0), ((1.0, 1.0, 1.0), -1.0, 3.0)])
+def test_the_view_has_its_own_white_balance(
+    veiled: tuple[np.ndarray, np.ndarray], cast: tuple[float, ...], least: float, most: float
+) -> None:
+    shown, mask = veiled
+    grey = np.mean(shown, axis=2, keepdims=True) * 0.8
+    view = np.where(mask[..., None] > 0.5, from_linear(to_linear(grey.astype(np.float32)) * np.float32(cast)), shown)
+
+    lab = cv2.cvtColor(neutral(view.astype(np.float32), mask), cv2.COLOR_RGB2LAB)
+
+    assert least <= np.median(lab[..., 2][mask > 0.9]) <= most
+
+
+def test_leaves_stay_green(veiled: tuple[np.ndarray, np.ndarray]) -> None:
+    shown, mask = veiled
+    shown[60:180, 200:320] = [0.35, 0.55, 0.25]
+
+    assert np.array_equal(neutral(shown, mask), shown)
+
+
 def test_a_burnt_window_of_a_single_photo_is_reported() -> None:
     windows = np.zeros((100, 150), np.float32)
     windows[20:60, 40:90] = 0.9
     seen = Seen(windows=windows, windows_trust=0.9, burnt=windows > 0.5)
     eyes = Network(SHIPPED)
 
-    found = [find((), Merge.single(), s, Windows(), eyes) for s in (seen, Seen(), Seen(places=(0.0, 1.0, 0.0, 0.0)))]
+    shown = np.zeros((100, 150, 3), np.float32)
+
+    looks = (seen, Seen(), Seen(places=(0.0, 1.0, 0.0, 0.0)))
+    found = [find((), shown, Merge.single(), s, Windows(), eyes=eyes) for s in looks]
 
     assert [[code.name for code in view.warnings] for view in found] == [["WINDOW_NO_SOURCE"], [], []]
     assert all(view.mask is None for view in found)

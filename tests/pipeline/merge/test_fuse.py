@@ -47,6 +47,20 @@ def test_window_is_not_darker_than_the_wall_around_it():
     assert sky > wall
 
 
+def test_what_is_dimmed_shows_more_of_the_view_and_the_room_stays():
+    taken = exposures(radiance(window=6.0), EV)
+    dim = np.ones((160, 240), np.float32)
+    dim[20:65, 135:190] = 0.6
+
+    plain, _ = fused(taken)
+    out, _ = fused(taken, dim=dim)
+
+    view = np.s_[45:125, 275:375]
+    assert out[view].mean() < 0.75 * plain[view].mean()
+    assert (out[view] >= 250).mean() < 0.5 * (plain[view] >= 250).mean()
+    np.testing.assert_array_equal(out[:, :200], plain[:, :200])
+
+
 @pytest.mark.parametrize("factor", [1, 2, 4])
 def test_tiles_join_without_seams_whatever_the_partition(factor):
     taken = exposures(radiance(), EV)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.plan import Merge, Plan, Tone, Warp
+from pipeline.plan import LENS_KNOTS, Lens, Merge, Plan, Tone, Warp
 from pipeline.render.render import output_size, render_edits, render_source
 from tests.rooms import exposures, radiance
 
@@ -55,6 +55,28 @@ def test_one_used_exposure_of_several_is_delivered_as_it_is():
     alone = Merge(np.stack([np.eye(3)] * 3), EV, (False, False, True), 2)
     source, _ = render_source(Plan(alone), taken)
     np.testing.assert_array_equal(source, taken[2])
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.01])
+def test_what_is_dimmed_is_so_behind_warp_and_lens_too(shift: float):
+    """Of frames of a tripod and of moved ones; the lens squeezes the frame, and the turn is by half a turn."""
+    taken = exposures(radiance(), EV)
+    moved = np.stack([np.eye(3)] * 3)
+    moved[0, 0, 2] = shift
+    knots = np.full((1, LENS_KNOTS), 0.8)
+    lens = Lens("test", (0.5, 1 / 3), 0.5, knots)
+    dim = np.ones((32, 48), np.float16)
+    dim[:, 30:] = 0.5
+    upside_down = rotation(180, 480, 320)
+
+    def shown(field: np.ndarray | None) -> np.ndarray:
+        fused = Merge(moved, EV, (True,) * 3, 2, lens=lens, dim=field)
+        return render_source(Plan(fused, (upside_down,)), taken)[0].astype(float)
+
+    ratio = shown(dim) / np.maximum(shown(None), 1)
+
+    assert ratio[:, 200:].min() > 0.95
+    assert np.median(ratio[:, :160]) < 0.7
 
 
 def test_warp_turns_source_and_fields_together():
