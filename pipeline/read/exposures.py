@@ -40,7 +40,7 @@ def open_shot(shot: Shot, *, max_megapixels: float) -> Opened:
         if (header.width, header.height) != (reference.width, reference.height):
             sizes = f"{header.width}x{header.height}, its reference {reference.width}x{reference.height}"
             raise PhotoError(Code.SIZE_MISMATCH, f"{header.path}: is {sizes}")
-    raw = raw_settings(reference) if reference.format == "raw" else None
+    raw = raw_settings(reference, alone=len(headers) == 1) if reference.format == "raw" else None
     return Opened(headers, raw, max_megapixels)
 
 

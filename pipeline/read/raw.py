@@ -2,6 +2,9 @@
 
 LibRaw demosaics (AHD) to linear light in sRGB primaries; 65535 is the saturation of the sensor in its weakest channel.
 One monotone base curve, the same for all frames of a set, then gives the brightness that the camera showed.
+
+A frame that stands alone has no darker one to show what it burnt, but its channels saturate one after the other: what
+the last of them saw is rebuilt without colour (LibRaw's blend) and rolled off into white.
 """
 
 from __future__ import annotations
@@ -26,6 +29,11 @@ from pipeline.read.metadata.header import libraw_reason, raw_crop
 
 KNOTS = np.arange(-12.0, 1.0)
 """Where a base curve is given: log2 of linear light, 0 being saturation of the sensor."""
+_BLEND = 2
+_PILE, _PILED, _WORTH = 0.98, 0.0005, 0.002
+"""Share of the highest count that is saturated as well, and of the sensor that proves that it is saturation; share of
+burnt pixels that is worth rebuilding."""
+_SHOULDER = 0.4
 _PREVIEW_SIDE = 256
 _STRIP_ROWS = 256
 # Linear light as the sensor saw it. LibRaw would otherwise take white from the brightest pixel of each frame
@@ -44,18 +52,32 @@ class RawSettings:
     """How all frames of one set are developed.
 
     white_balance: multipliers of R, G, B, second G. curve: sRGB-encoded output 0..1 at KNOTS, increasing.
-    highlights: LibRaw's highlight mode (0: clipped to white).
+    rebuilt: None, or how highlights are rebuilt.
     """
 
     white_balance: tuple[float, float, float, float]
     curve: tuple[float, ...]
-    highlights: int = 0
+    rebuilt: Rebuilt | None = None
 
 
-def raw_settings(reference: Header) -> RawSettings:
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """Highlights beyond the saturation of the weakest channel.
+
+    saturation: the highest count above black. reach: what 65535 stands for then, and white: what is shown as white, both
+    over the saturation of the weakest channel.
+    """
+
+    saturation: int
+    reach: float
+    white: float
+
+
+def raw_settings(reference: Header, *, alone: bool = False) -> RawSettings:
     """The settings of a set, read from its middle frame: as-shot white balance, curve fitted to its embedded preview.
 
-    Where the file has no preview, the curve is a generic one (base_curve).
+    Where the file has no preview, the curve is a generic one (base_curve). alone: it is no set but one frame, whose
+    highlights are rebuilt where enough of it is burnt.
 
     Raises
     ------
@@ -65,12 +87,16 @@ def raw_settings(reference: Header) -> RawSettings:
     with _opened(reference) as raw:
         preview = _preview(raw)
         balance = _white_balance(raw, preview)
+        rebuilt = _rebuilt(raw, balance) if alone else None
     draft = RawSettings(balance, tuple(base_curve().tolist()))
-    if preview is None:
+    if preview is None and rebuilt is None:
         return draft
-    shown = _small(to_linear(preview))
-    linear = _small(decode_linear(reference, draft, half=True).astype(np.float32) / np.float32(65535))
-    return replace(draft, curve=tuple(fit_curve(linear @ LUMA, shown @ LUMA).tolist()))
+    linear = decode_linear(reference, draft, half=True)
+    burnt = np.mean(linear[::2, ::2].max(axis=2) == 65535)
+    if preview is not None:
+        shown, small = _small(to_linear(preview)), _small(linear.astype(np.float32) / np.float32(65535))
+        draft = replace(draft, curve=tuple(fit_curve(small @ LUMA, shown @ LUMA).tolist()))
+    return replace(draft, rebuilt=rebuilt if burnt > _WORTH else None)
 
 
 def decode_linear(header: Header, raw: RawSettings, *, half: bool = False) -> NDArray[np.uint16]:
@@ -88,7 +114,8 @@ def decode_linear(header: Header, raw: RawSettings, *, half: bool = False) -> ND
         full = file.sizes.iwidth
         image = file.postprocess(
             user_wb=list(raw.white_balance),
-            highlight_mode=raw.highlights,
+            highlight_mode=_BLEND if raw.rebuilt else 0,
+            user_sat=raw.rebuilt.saturation if raw.rebuilt else None,
             half_size=half,
             **_LINEAR,
         )
@@ -99,17 +126,25 @@ def decode_linear(header: Header, raw: RawSettings, *, half: bool = False) -> ND
 
 def apply_curve(linear: NDArray[np.uint16], raw: RawSettings) -> NDArray[np.uint16]:
     """sRGB-encoded picture of linear light through the base curve, in place: `linear` is overwritten and returned."""
-    table = curve_table(raw.curve)
+    table = curve_table(raw.curve, raw.rebuilt)
     for top in range(0, linear.shape[0], _STRIP_ROWS):
         linear[top : top + _STRIP_ROWS] = table[linear[top : top + _STRIP_ROWS]]
     return linear
 
 
 @lru_cache(maxsize=8)
-def curve_table(curve: tuple[float, ...]) -> NDArray[np.uint16]:
-    """The base curve as (65536,) uint16: sRGB-encoded output of each linear input; never decreasing."""
+def curve_table(curve: tuple[float, ...], rebuilt: Rebuilt | None = None) -> NDArray[np.uint16]:
+    """The base curve as (65536,) uint16: sRGB-encoded output of each linear input; never decreasing.
+
+    Rebuilt highlights are rolled off into white first (Reinhard et al., 2002, the extended operator).
+    """
     knots = np.asarray(curve, np.float64)
     linear = np.arange(65536) / 65535
+    if rebuilt is not None:
+        linear *= rebuilt.reach
+        u, most = (np.maximum(x - _SHOULDER, 0) / (1 - _SHOULDER) for x in (linear, np.float64(rebuilt.white)))
+        rolled = _SHOULDER + (1 - _SHOULDER) * u * (1 + u / most**2) / (1 + u)
+        linear = np.where(linear < _SHOULDER, linear, np.minimum(rolled, 1))
     position = np.log2(np.maximum(linear, 2.0 ** KNOTS[0])) - KNOTS[0]
     output = _monotone_cubic(knots, position)
     toe = linear < 2.0 ** KNOTS[0]
@@ -174,6 +209,22 @@ def _opened(header: Header) -> Generator[rawpy.RawPy]:
         raise PhotoError(code.get(type(error), Code.UNREADABLE), message) from None
     except OSError as error:
         raise PhotoError(Code.UNREADABLE, f"{header.path}: {error.strerror or error}") from None
+
+
+def _rebuilt(raw: rawpy.RawPy, balance: tuple[float, float, float, float]) -> Rebuilt | None:
+    """How the highlights of a frame are rebuilt; None where it has no mosaic of counts."""
+    counts = raw.raw_image_visible
+    if counts.ndim != 2:
+        return None
+    black = float(np.mean(raw.black_level_per_channel))
+    top = min(int(counts.max()), raw.white_level)
+    # A sensor may stop somewhat below the level that the file names.
+    if np.mean(counts[::2, ::2] >= black + _PILE * (top - black)) < _PILED:
+        top = raw.white_level
+    own = (top - black) / (raw.white_level - black)
+    red, green, blue = balance[:3]
+    least = min(red, green, blue)
+    return Rebuilt(round(top - black), own * max(red, green, blue) / least, own * (red + green + blue) / 3 / least)
 
 
 def _white_balance(raw: rawpy.RawPy, preview: NDArray[np.float32] | None) -> tuple[float, float, float, float]:

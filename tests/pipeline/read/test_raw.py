@@ -228,6 +228,38 @@ def test_the_curve_of_a_real_camera_follows_its_preview(data: Path) -> None:
     assert np.quantile(np.abs(difference), 0.95) < 0.2
 
 
+def clouds() -> np.ndarray:
+    """Grey light (240, 320, 3) that burns green in its right half, and every channel at the border there."""
+    rng = np.random.default_rng(0)
+    level = 0.1 + 1.4 * np.linspace(0, 1, 320)[None] + cv2.GaussianBlur(rng.normal(0, 2, (240, 320)), (0, 0), 6)
+    level[:, 300:] = 4.0
+    return np.repeat(np.clip(level, 0.01, None)[..., None], 3, axis=2).astype(np.float32)
+
+
+def test_highlights_that_one_channel_saw_are_rebuilt_in_a_frame_that_stands_alone(tmp_path: Path) -> None:
+    header = read_header(write_dng(tmp_path / "clouds.dng", clouds()))
+    part = np.s_[10:230, 215:290]
+    told = (clouds()[part][..., 1] > 1.02) & (clouds()[part][..., 1] < 1.45)
+    assert told.mean() > 0.5
+
+    clipped = decode(header, raw=raw_settings(header)).astype(float) / 65535
+    rebuilt = decode(header, raw=raw_settings(header, alone=True)).astype(float) / 65535
+
+    assert np.mean(clipped[part][told] > 0.99) > 0.95
+    assert np.mean(rebuilt[part][told] > 0.99) < 0.2
+    assert np.corrcoef(rebuilt[part][told][:, 1], clouds()[part][told][:, 1])[0, 1] > 0.9
+    assert np.ptp(rebuilt[part][told], axis=-1).max() < 0.05
+    assert rebuilt[20:220, 305:315].min() > 0.985
+    assert np.abs(rebuilt[:, 8:60] - clipped[:, 8:60]).max() < 0.01
+
+
+def test_highlights_are_left_where_there_is_little_to_rebuild(tmp_path: Path, bracket: dict[int, Path]) -> None:
+    header = read_header(write_dng(tmp_path / "clouds.dng", clouds()))
+
+    assert raw_settings(header).rebuilt is None
+    assert raw_settings(read_header(bracket[0]), alone=True).rebuilt is None
+
+
 def test_what_libraw_refuses_has_a_code(tmp_path: Path) -> None:
     path = tmp_path / "a.dng"
     path.write_bytes(b"II*\0" + bytes(200))
