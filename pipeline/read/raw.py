@@ -64,7 +64,7 @@ class RawSettings:
 class Rebuilt:
     """Highlights beyond the saturation of the weakest channel.
 
-    saturation: the highest count above black. reach: what 65535 stands for then, and white: what is shown as white, both
+    saturation: the highest count above black. reach: what 65535 stands for then; white: what is shown as white; both
     over the saturation of the weakest channel.
     """
 
