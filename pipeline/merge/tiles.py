@@ -21,6 +21,8 @@ _STEP = 8
 """Pixels between the places where a map is computed exactly."""
 Box = tuple[int, int, int, int]
 """(x0, y0, x1, y1) in pixels."""
+Way = tuple[NDArray[np.float32], NDArray[np.float32], tuple[float, float, float, float]]
+"""Columns and rows of a source for every pixel, and least and most of both."""
 Runner = Callable[[Callable[[Box], None], Sequence[Box]], None]
 """Runs a function over boxes, here or elsewhere."""
 
@@ -70,8 +72,8 @@ def sample(image: Image, mapping: Mapping, box: Box) -> Image:
     """Pixels of `image` at mapping(box), bicubic, border replicated; pixel centres at +0.5; dtype kept."""
     maps = _maps(mapping, box)
     if len(maps) == 1:
-        return _sampled(image, *maps[0])
-    bands: Any = [_sampled(image[..., c], u, v) for c, (u, v) in enumerate(maps)]
+        return _sampled(image, maps[0])
+    bands: Any = [_sampled(image[..., c], way) for c, way in enumerate(maps)]
     return cv2.merge(bands)  # pyright: ignore[reportReturnType]
 
 
@@ -87,17 +89,20 @@ def resampled(
         return cv2.warpPerspective(image, matrix, tuple(size), flags=flags, borderMode=border)
     maps = _maps(mapping, (0, 0, size[0], size[1]))
     if image.ndim == 2 or len(maps) == 1:
-        return cv2.remap(image, *maps[len(maps) // 2], kind, borderMode=border)
-    return cv2.merge([cv2.remap(image[..., c], *m, kind, borderMode=border) for c, m in enumerate(maps)])
+        return cv2.remap(image, *maps[len(maps) // 2][:2], kind, borderMode=border)
+    return cv2.merge([cv2.remap(image[..., c], *m[:2], kind, borderMode=border) for c, m in enumerate(maps)])
 
 
-def _sampled(image: Any, u: NDArray[np.float32], v: NDArray[np.float32]) -> Any:
+def _sampled(image: Any, way: Way) -> Any:
     height, width = image.shape[:2]
+    u, v, (least_u, most_u, least_v, most_v) = way
     # Beyond these the border is all there is, and OpenCV's sums there depend on the size of what it is given.
-    np.clip(u, -2, width, out=u)
-    np.clip(v, -2, height, out=v)
-    left, top = min(max(int(u.min()) - 3, 0), width - 1), min(max(int(v.min()) - 3, 0), height - 1)
-    right, bottom = max(min(int(u.max()) + 4, width), left + 1), max(min(int(v.max()) + 4, height), top + 1)
+    if least_u < -2 or most_u > width:
+        np.clip(u, -2, width, out=u)
+    if least_v < -2 or most_v > height:
+        np.clip(v, -2, height, out=v)
+    left, top = min(max(int(least_u) - 3, 0), width - 1), min(max(int(least_v) - 3, 0), height - 1)
+    right, bottom = max(min(int(most_u) + 4, width), left + 1), max(min(int(most_v) + 4, height), top + 1)
     u -= left
     v -= top
     # OpenCV's cubic takes a third less time on floats than on integers, the conversions included.
@@ -108,7 +113,7 @@ def _sampled(image: Any, u: NDArray[np.float32], v: NDArray[np.float32]) -> Any:
     return cv2.addWeighted(sampled, 1, sampled, 0, 0, dtype=depth)
 
 
-def _maps(mapping: Mapping, box: Box) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+def _maps(mapping: Mapping, box: Box) -> list[Way]:
     """Columns and rows of the source, centres at integers, for every pixel of the box: once, or for each channel.
 
     Exact on a grid of the frame and bilinear between: off by an eighth of the square of the grid's step times the map's
@@ -123,7 +128,11 @@ def _maps(mapping: Mapping, box: Box) -> list[tuple[NDArray[np.float32], NDArray
     def whole(coarse: Any) -> Any:
         return cv2.resize((coarse - 0.5).astype(np.float32), size, interpolation=cv2.INTER_LINEAR)[inside]
 
-    return [(whole(u), whole(v)) for u, v in mapping.at(x, y)]
+    def way(u: Any, v: Any) -> Way:
+        # What is interpolated lies between what it is interpolated from.
+        return whole(u), whole(v), (u.min() - 0.5, u.max() - 0.5, v.min() - 0.5, v.max() - 0.5)
+
+    return [way(u, v) for u, v in mapping.at(x, y)]
 
 
 class Upsampler:
