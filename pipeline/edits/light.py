@@ -36,14 +36,16 @@ _GAMMA = (0.4, 1.03)
 _TOE = 0.1
 _FULL = 0.97
 _HEADROOM = 0.15
+_CLIPPED = 0.05
+"""Share of burnt pixels from which a picture counts as too bright."""
 _GLOBAL = 0.7
 _CURVE = 256
 _DETAIL_FLOOR = 0.8
 _KNEE = 0.85
 _SATURATION = 0.6
 _FILL = 0.75
-_NIGHT_LIFT = 0.5
-"""EV by which the median of a picture at dusk or night is lifted at most."""
+_NIGHT_LIFT = 0.45
+"""EV by which the median of a picture at dusk or night is lifted at most: half an EV, less what a proxy leaves open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def plan(proxy: Field, seen: Seen, panel: Light) -> list[Operation]:
     proxy = np.clip(proxy, 0, 1).astype(np.float32)
     exposure = solve(proxy, seen, panel)
     lit = relit(proxy, exposure, _fill(proxy, seen))
-    strength = panel.strength * (_dim(proxy, lit) if seen.night >= 0.5 else 1.0)
+    strength = panel.strength * (_dim(proxy, lit) if seen.stays_dim else 1.0)
     x = np.linspace(0, 1, _CURVE, dtype=np.float32)
     curve = x + strength * (np.minimum(roll_off(exposure(x, _GLOBAL), float(exposure(1.0, _GLOBAL))), 1) - x)
     shared = np.repeat(curve[:, None], 3, axis=1).astype(np.float32)
@@ -113,10 +115,13 @@ def solve(proxy: Field, seen: Seen, panel: Light) -> Exposure:
     room = luma[luma < 0.92] if np.mean(luma < 0.92) > 0.1 else luma
     median = max(float(np.median(room)), 1 / 255)
     target = _MEDIAN - 0.32 * seen.night + 0.08 * panel.brightness
-    if seen.night >= 0.5:
+    if seen.stays_dim:
         # Dusk stays dusk.
         lifted = from_linear(to_linear(np.array([median], np.float32)) * np.float32(2**_NIGHT_LIFT))
         target = min(target, float(lifted[0]))
+    elif np.mean(luma > _FULL) < _CLIPPED:
+        # A bright room that is not burnt is as it should be: contrast must not make it grey.
+        target = max(target, median + 0.08 * panel.brightness)
     contrast = _CONTRAST + 0.4 * panel.contrast
     headroom = float(np.clip((_FULL - np.percentile(luma, 95)) / _HEADROOM, 0, 1))
     pivot = 1 - 0.5 * headroom

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.reduce import reduced
+from pipeline.see.dusk import dusk_of
 from pipeline.see.frame import frame_of
 from pipeline.see.horizon import horizon_roll
 from pipeline.see.lines import Tilt, tilt_of
@@ -20,6 +21,9 @@ from pipeline.threads import without_ipp
 
 Field = NDArray[np.floating[Any]]
 _NO_PHOTO, _SURELY_NONE, _NO_GRAIN, _LIKELY = 0.8, 0.97, 0.3, 0.6
+_DUSK, _MAYBE, _DAY = (0.2, 0.4), 0.055, 0.03
+"""Probabilities between which dusk becomes certain; from which it cannot be excluded; below which it is day."""
+_LIT = ("interior", "exterior")
 _BURNT = 250 / 255
 _GRAIN = 0.6 / 255
 """Local deviation of luma below which there is no grain."""
@@ -36,6 +40,7 @@ class Seen:
     burnt: (h, w), where a channel is at its end.
     flat: share of the frame without any grain, as in drawings and burnt skies.
     night: 0..1, how much of the picture lies in darkness that is meant to stay (dusk, a street at night).
+    twilight: 0..1, the probability that it is outdoors at dusk or night.
     """
 
     places: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0)
@@ -50,6 +55,7 @@ class Seen:
     burnt: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((1, 1), bool))
     flat: float = 0.0
     night: float = 0.0
+    twilight: float = 0.0
 
     @property
     def place(self) -> str:
@@ -77,11 +83,14 @@ class Seen:
     def dusk(self) -> float:
         """How surely this is outdoors at dusk or night, 0..1.
 
-        Certain from even odds on, and never below three in ten: a day that is lifted too little harms less than a
-        dusk that is made day.
+        Certain below even odds already: a day that is lifted too little harms less than a dusk that is made day.
         """
-        outside = self.places[PLACES.index("exterior")] + self.places[PLACES.index("aerial")]
-        return min(max((outside * self.lights[LIGHTS.index("night")] - 0.3) / 0.2, 0.0), 1.0)
+        return min(max((self.twilight - _DUSK[0]) / (_DUSK[1] - _DUSK[0]), 0.0), 1.0)
+
+    @property
+    def stays_dim(self) -> bool:
+        """Whether its light is to be lifted by little: at night, and where dusk cannot be excluded."""
+        return self.night >= 0.5 or self.twilight >= _MAYBE
 
     @property
     def sky_fraction(self) -> float:
@@ -142,7 +151,12 @@ def look(proxy: Field, *, focal: float | None = None, eyes: Network | None = Non
         roll, sure = horizon_roll(seen.sky)
         if sure > 0:
             seen = replace(seen, tilt=replace(seen.tilt, roll=round(roll, 3), confidence=round(sure, 3)))
-    seen = replace(seen, night=max(_night(proxy), seen.dusk))
+    outside = 1 - float(places[PLACES.index("interior")])
+    twilight = outside * dusk_of(proxy, seen.sky, seen.lights[LIGHTS.index("night")])
+    seen = replace(seen, twilight=twilight)
+    # A dark room is one to be lit; so are a front and a lawn in the shade below a bright sky.
+    dark = _night(proxy) * min(max(twilight / _DAY, 0.0), 1.0) if seen.place in _LIT else _night(proxy)
+    seen = replace(seen, night=max(dark, seen.dusk))
     frame = frame_of(proxy)
     return _within(seen, frame) if any(frame) else seen
 

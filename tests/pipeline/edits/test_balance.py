@@ -100,7 +100,7 @@ def test_curves_rise_and_keep_black(seed: int):
 
 def test_dusk_keeps_its_colours():
     proxy = np.full((120, 180, 3), 0.3, np.float32) * np.float32([0.7, 0.85, 1.2])
-    seen = Seen(places=(0.0, 1.0, 0.0, 0.0), lights=(0.02, 0.98))
+    seen = Seen(places=(0.0, 1.0, 0.0, 0.0), twilight=0.98)
 
     assert plan(proxy, Seen(), Balance()) != []
     assert plan(proxy, seen, Balance()) == []

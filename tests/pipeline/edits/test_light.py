@@ -169,3 +169,15 @@ def test_a_black_frame_at_night_does_not_break_it(night: float):
 
     assert np.isfinite(shown).all()
     assert np.median(shown) < 0.05
+
+
+@pytest.mark.parametrize("level", [0.68, 0.75, 0.82])
+def test_a_bright_room_that_is_not_burnt_is_not_made_darker(level: float):
+    rng = np.random.default_rng(0)
+    room = np.clip(level + 0.08 * cv2.GaussianBlur(rng.normal(0, 3, (160, 240)), (0, 0), 3), 0, 0.95)
+    room[100:130, 40:90] = 0.15
+    proxy = np.repeat(room[..., None], 3, axis=2).astype(np.float32)
+
+    shown = shown_after(plan(proxy, Seen(), Light()), proxy)
+
+    assert np.median(shown) > np.median(proxy) - 0.01

@@ -61,7 +61,7 @@ def test_a_dull_sky_gives_way_to_a_blue_one_that_pales_downwards() -> None:
         (WHEN_DULL, seen(), BLUE),
         (WHEN_DULL, seen("interior"), GREY),
         (ALWAYS, seen("aerial"), GREY),
-        (ALWAYS, seen(lights=(0.1, 0.9)), GREY),
+        (ALWAYS, seen(twilight=0.9), GREY),
         (ALWAYS, seen(night=1.0), GREY),
     ],
     ids=["never", "strength 0", "good sky", "interior", "aerial", "dusk", "night"],

@@ -42,7 +42,7 @@ def test_a_cast_of_the_whole_photo_makes_no_good_sky() -> None:
     assert dullness(bluish, front(GREY), seen()) > 0.5
 
 
-@pytest.mark.parametrize("facts", [{"night": 0.8}, {"lights": (0.1, 0.9)}])
+@pytest.mark.parametrize("facts", [{"night": 0.8}, {"twilight": 0.9}])
 def test_nights_and_dusks_have_no_dull_sky(facts: dict[str, object]) -> None:
     picture = front(GREY)
     assert dullness(picture, picture, seen(**facts)) == 0.0

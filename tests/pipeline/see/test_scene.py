@@ -59,8 +59,21 @@ def test_a_white_margin_is_no_sky_and_keeps_the_picture_upright():
     assert seen.tilt.confidence == 0
 
 
-@pytest.mark.parametrize(("night", "least", "most"), [(0.25, 0.0, 0.0), (0.4, 0.4, 0.6), (0.6, 1.0, 1.0)])
-def test_what_may_be_dusk_counts_as_dusk_from_even_odds_on(night: float, least: float, most: float):
-    seen = Seen(places=(0.0, 1.0, 0.0, 0.0), lights=(1 - night, night))
+@pytest.mark.parametrize(("twilight", "least", "most"), [(0.15, 0.0, 0.0), (0.3, 0.4, 0.6), (0.5, 1.0, 1.0)])
+def test_what_may_be_dusk_counts_as_dusk_below_even_odds(twilight: float, least: float, most: float):
+    assert least <= Seen(twilight=twilight).dusk <= most
 
-    assert least <= seen.dusk <= most
+
+def test_what_cannot_be_excluded_to_be_dusk_stays_dim():
+    assert not Seen(twilight=0.02).stays_dim
+    assert Seen(twilight=0.1).stays_dim
+    assert Seen(night=0.6).stays_dim
+
+
+def test_a_dark_room_is_not_taken_for_a_night(data: Path):
+    """A bedroom by day with windows in the back: dark, and to be lit."""
+    picture = cv2.imread(str(data / "rooms/val/bedroom/h431_bedroom.jpg"))[..., ::-1].astype(np.float32) / 255
+
+    assert np.median(picture) < 0.3
+    assert look(picture).place == "interior"
+    assert not look(picture).stays_dim

@@ -1,0 +1,50 @@
+"""Whether an outdoor picture is of dusk or night: what the network says, and what sky and ground look like.
+
+A logistic regression, for the network alone takes every third dusk for a day: a sky that is dim or deep blue, ground
+that is darker than by day, and lights that outshine the sky tell the rest. benchmarks/quality/dusk.py fits the weights.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.reduce import reduced
+
+Field = NDArray[np.floating[Any]]
+WEIGHTS = (-1.1, 1.66, -0.71, -0.35, -0.93, -0.09, 0.58, 1.11)
+_LONG_SIDE = 512
+_SKY, _FOUND = 0.5, 0.02
+_LIGHTS = 98
+"""Percentile of lightness below the sky that its lights reach."""
+
+
+def dusk_features(proxy: Field, sky: Field, night: float) -> NDArray[np.float64]:
+    """(8,) numbers that tell dusk from day, the first of which is 1.
+
+    Parameters
+    ----------
+    proxy : (h, w, 3) float32 0..1, sRGB-encoded
+    sky : (h, w) 0..1
+    night : the network's probability of dusk or night
+    """
+    small = reduced(proxy.astype(np.float32), _LONG_SIDE)
+    above = cv2.resize(sky.astype(np.float32), small.shape[1::-1], interpolation=cv2.INTER_AREA) > _SKY
+    lab: Any = cv2.cvtColor(small, cv2.COLOR_RGB2LAB)
+    ground = lab[..., 0][~above] if not above.all() else lab[..., 0].ravel()
+    middle, bright, lights = np.percentile(ground, [50, 75, _LIGHTS])
+    odds = np.log(np.clip(night, 1e-4, 1 - 1e-4) / np.clip(1 - night, 1e-4, 1))
+    common = [1.0, odds, (middle - 45) / 15, (bright - 60) / 15]
+    if above.mean() <= _FOUND:
+        return np.array([*common, 0.0, 0.0, 0.0, 0.0])
+    lightness, warmth = float(np.median(lab[..., 0][above])), float(np.median(lab[..., 2][above]))
+    outshone = float(np.clip(lights - lightness, -40, 60))
+    return np.array([*common, 1.0, (lightness - 75) / 15, warmth / 15, outshone / 20])
+
+
+def dusk_of(proxy: Field, sky: Field, night: float) -> float:
+    """The probability, 0..1, that an outdoor picture was taken at dusk or night; parameters as dusk_features."""
+    return float(1 / (1 + np.exp(-float(dusk_features(proxy, sky, night) @ np.asarray(WEIGHTS)))))
