@@ -174,7 +174,8 @@ def look(folder: Path, name: str) -> list[Scene]:
     """Every shot of a folder, developed at proxy size by the functions that develop the whole."""
     scenes = []
     for shot in find_shots(folder).shots:
-        recipe = Recipe()
+        # Straightened, a picture would no longer lie on its exposures.
+        recipe = Recipe.model_validate({"geometry": {"strength": 0}})
         surveyed = survey(shot, recipe)
         drawn = plan(surveyed, recipe)
         proxies = read_proxies(open_shot(shot, max_megapixels=1000))
