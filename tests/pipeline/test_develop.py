@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -18,6 +19,7 @@ from pipeline.deliver.outcome import digest_of
 from pipeline.develop import develop, finish, plan, survey
 from pipeline.photo import Shot
 from pipeline.plan import Plan
+from pipeline.read.color import from_linear, to_linear
 from pipeline.read.shots import find_shots
 from pipeline.recipe import Check, Deliver, Light, Recipe
 from pipeline.render.render import output_size, render_edits, render_source
@@ -284,6 +286,35 @@ def test_outside_of_the_new_sky_bytes_are_those_without_it(overcast: Shot):
     whole = np.repeat(np.repeat(finished.covered, 2, axis=0), 2, axis=1)[:576, :768].astype(bool)
     assert 0.05 < whole.mean() < 0.6
     assert np.array_equal(finished.picture[~whole], without.picture[~whole])
+
+
+def test_a_bracketed_front_that_the_camera_stored_on_its_side_gets_the_sky_of_the_upright_one(
+    samples: Path, tmp_path: Path
+):
+    with Image.open(samples / "tower_front" / "tower_front.jpg") as image:
+        light = to_linear(np.asarray(image.convert("RGB").resize((768, 576)), np.float32) / np.float32(255))
+    pictures: list[np.ndarray] = []
+    for name, orientation in (("upright", 1), ("turned", 6)):
+        folder = tmp_path / name
+        folder.mkdir()
+        for i, ev in enumerate((-1.5, 0.0, 1.5)):
+            frame = np.round(255 * from_linear(np.clip(light * np.float32(2**ev), 0, 1))).astype(np.uint8)
+            stored = np.rot90(frame) if orientation == 6 else frame
+            exif = Image.Exif()
+            exif[274] = orientation
+            exif.get_ifd(34665).update({33434: 2.0**ev / 100, 33437: 8.0, 34855: 100, 36867: f"2026:05:04 12:00:0{i}"})
+            Image.fromarray(stored).save(folder / f"{i}.png", exif=exif)
+        shot = only_shot(folder)
+        assert len(shot.sources) == 3
+        recipe = Recipe.load("listing", {"deliver.format": "png"})
+        surveyed = survey(shot, recipe)
+        # The sun stands where the name of the listing puts it.
+        finished = finish(surveyed, plan(replace(surveyed, listing="front"), recipe), recipe)
+        assert finished.altered == ("sky",)
+        pictures.append(finished.picture)
+
+    assert pictures[0].shape == pictures[1].shape
+    assert np.abs(pictures[0].astype(int) - pictures[1]).mean() < 1
 
 
 def test_at_strength_0_the_listing_recipe_leaves_the_sky_and_writes_no_twin(overcast: Shot, tmp_path: Path):
