@@ -44,6 +44,8 @@ _DETAIL_FLOOR = 0.8
 _KNEE = 0.85
 _SATURATION = 0.6
 _FILL = 0.75
+_BURNT, _MORE_BURNT = 0.985, 0.08
+"""Level from which a channel counts as burnt, and the share of a picture that may come to be so."""
 _NIGHT_LIFT = 0.45
 """EV by which the median of a picture at dusk or night is lifted at most: half an EV, less what a proxy leaves open."""
 
@@ -89,7 +91,7 @@ def plan(proxy: Field, seen: Seen, panel: Light) -> list[Operation]:
     proxy = np.clip(proxy, 0, 1).astype(np.float32)
     exposure = solve(proxy, seen, panel)
     lit = relit(proxy, exposure, _fill(proxy, seen))
-    strength = panel.strength * (_dim(proxy, lit) if seen.stays_dim else 1.0)
+    strength = panel.strength * _share(proxy, lit, dim=seen.stays_dim)
     x = np.linspace(0, 1, _CURVE, dtype=np.float32)
     curve = x + strength * (np.minimum(roll_off(exposure(x, _GLOBAL), float(exposure(1.0, _GLOBAL))), 1) - x)
     shared = np.repeat(curve[:, None], 3, axis=1).astype(np.float32)
@@ -97,15 +99,18 @@ def plan(proxy: Field, seen: Seen, panel: Light) -> list[Operation]:
     return [Tone("exposure", curve=shared), local]
 
 
-def _dim(proxy: Field, lit: Field) -> float:
-    """Which share of an edit, 0..1, lifts the median by as much as dusk allows at most."""
+def _share(proxy: Field, lit: Field, *, dim: bool) -> float:
+    """Which share of an edit, 0..1, burns little that was not, and lifts what is dim by no more than dusk allows."""
     before, after = (reduced(p.astype(np.float32), 256) for p in (proxy, lit))
 
-    def median(share: float) -> float:
-        return float(np.median(to_linear(before + np.float32(share) * (after - before)) @ LUMA))
+    def median_and_burnt(share: float) -> tuple[float, float]:
+        shown = before + np.float32(share) * (after - before)
+        return float(np.median(to_linear(shown) @ LUMA)), float(np.mean(shown.max(axis=2) > _BURNT))
 
-    most = 2**_NIGHT_LIFT * median(0)
-    return next((float(s) for s in np.linspace(1, 0, 41) if median(s) <= most), 0.0)
+    median, burnt = median_and_burnt(0)
+    most = (2**_NIGHT_LIFT if dim else np.inf) * median, burnt + _MORE_BURNT
+    shares = np.linspace(1, 0, 41)
+    return next((float(s) for s in shares if all(a <= b for a, b in zip(median_and_burnt(s), most, strict=True))), 0.0)
 
 
 def solve(proxy: Field, seen: Seen, panel: Light) -> Exposure:

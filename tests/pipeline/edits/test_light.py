@@ -181,3 +181,16 @@ def test_a_bright_room_that_is_not_burnt_is_not_made_darker(level: float):
     shown = shown_after(plan(proxy, Seen(), Light()), proxy)
 
     assert np.median(shown) > np.median(proxy) - 0.01
+
+
+def test_light_burns_little_that_was_not_burnt():
+    """A street in deep shade below sunlit walls that fill a third of the picture."""
+    rng = np.random.default_rng(0)
+    street = 0.25 + 0.05 * cv2.GaussianBlur(rng.normal(0, 3, (200, 300)), (0, 0), 3)
+    street[:70] = 0.86 + 0.05 * cv2.GaussianBlur(rng.normal(0, 3, (70, 300)), (0, 0), 3)
+    proxy = np.clip(street[..., None] * np.array([1.05, 1.0, 0.9]), 0, 0.97).astype(np.float32)
+
+    shown = shown_after(plan(proxy, Seen(), Light()), proxy)
+
+    assert np.median(shown) > 1.2 * np.median(proxy)
+    assert np.mean(shown.max(axis=2) > 0.985) < 0.1
