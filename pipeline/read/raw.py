@@ -30,9 +30,11 @@ from pipeline.read.metadata.header import libraw_reason, raw_crop
 KNOTS = np.arange(-12.0, 1.0)
 """Where a base curve is given: log2 of linear light, 0 being saturation of the sensor."""
 _BLEND = 2
-_PILE, _PILED, _WORTH = 0.98, 0.0005, 0.002
-"""Share of the highest count that is saturated as well, and of the sensor that proves that it is saturation; share of
-burnt pixels that is worth rebuilding."""
+_PILE, _PILED, _STOPS = 0.98, 0.0005, 0.85
+"""Share of the highest count that is saturated as well, of the sensor that proves that it is saturation, and of the
+level that the file names below which no sensor stops."""
+_WORTH = 0.002
+"""Share of burnt pixels that is worth rebuilding."""
 _SHOULDER = 0.4
 _PREVIEW_SIDE = 256
 _STRIP_ROWS = 256
@@ -214,14 +216,14 @@ def _opened(header: Header) -> Generator[rawpy.RawPy]:
 def _rebuilt(raw: rawpy.RawPy, balance: tuple[float, float, float, float]) -> Rebuilt | None:
     """How the highlights of a frame are rebuilt; None where it has no mosaic of counts."""
     counts = raw.raw_image_visible
-    if counts.ndim != 2:
-        return None
     black = float(np.mean(raw.black_level_per_channel))
+    if counts.ndim != 2 or raw.white_level <= black:
+        return None
     top = min(int(counts.max()), raw.white_level)
-    # A sensor may stop somewhat below the level that the file names.
-    if np.mean(counts[::2, ::2] >= black + _PILE * (top - black)) < _PILED:
-        top = raw.white_level
     own = (top - black) / (raw.white_level - black)
+    # A sensor may stop somewhat below the level that the file names; an even red wall is no such stop.
+    if own < _STOPS or np.mean(counts[::2, ::2] >= black + _PILE * (top - black)) < _PILED:
+        top, own = raw.white_level, 1.0
     red, green, blue = balance[:3]
     least = min(red, green, blue)
     return Rebuilt(round(top - black), own * max(red, green, blue) / least, own * (red + green + blue) / 3 / least)

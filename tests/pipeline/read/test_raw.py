@@ -253,6 +253,16 @@ def test_highlights_that_one_channel_saw_are_rebuilt_in_a_frame_that_stands_alon
     assert np.abs(rebuilt[:, 8:60] - clipped[:, 8:60]).max() < 0.01
 
 
+def test_an_even_wall_below_saturation_is_not_taken_for_the_end_of_the_sensor(tmp_path: Path) -> None:
+    wall = np.full((240, 320, 3), 0.2, np.float32)
+    wall[:, 100:200, 0] = 1.3
+    rebuilt = raw_settings(read_header(write_dng(tmp_path / "wall.dng", wall)), alone=True).rebuilt
+
+    assert rebuilt is not None
+    assert rebuilt.saturation == WHITE - BLACK
+    assert rebuilt.reach == pytest.approx(2, rel=1e-3)
+
+
 def test_highlights_are_left_where_there_is_little_to_rebuild(tmp_path: Path, bracket: dict[int, Path]) -> None:
     header = read_header(write_dng(tmp_path / "clouds.dng", clouds()))
 
