@@ -178,7 +178,9 @@ def train(
         int | None, typer.Option(min=1, help="Pictures with masks to see; default: as shipped.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of all chance.")] = 0,
-    start: Annotated[Path | None, typer.Option(help="A checkpoint (.pt) to fine-tune.")] = None,
+    start: Annotated[
+        Path | None, typer.Option(help="What to fine-tune: a network that ships (.onnx) or a checkpoint (.pt).")
+    ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Of torch; default: one per CPU.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda; default: a GPU where there is one.")] = None,
 ) -> None:

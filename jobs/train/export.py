@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from jobs.train.eye import Eye
 from pipeline.see.nets import MASKS
 
-_TOLERANCE = 1e-4
+TOLERANCE = 1e-4
+"""Most that OpenCV and torch may differ by."""
 
 
 class _Shipped(nn.Module):
@@ -52,7 +53,7 @@ def export(net: Eye, path: Path) -> float:
         )
     path.write_bytes(buffer.getvalue())
     difference = parity(net, path)
-    if difference > _TOLERANCE:
+    if difference > TOLERANCE:
         raise RuntimeError(f"{path}: OpenCV and torch differ by {difference:.1e}")
     return difference
 

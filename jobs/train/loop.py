@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -18,6 +19,7 @@ from jobs.train.batches import LARGE_FROM, Sampler, schedule
 from jobs.train.eye import Eye, planes
 from jobs.train.layout import Labelled
 from jobs.train.losses import Answers, Targets, label_loss, mixed, taught_loss
+from jobs.train.restore import restored, still
 from pipeline.codes import SettingsError
 
 _RATE, _DECAY, _WARM_UP, _CLIP = 3e-3, 0.02, 100, 5.0
@@ -25,6 +27,8 @@ _FINE_TUNING = 0.1
 """Share of the learning rate."""
 _AVERAGE = 0.998
 _TAUGHT_FROM, _TAUGHT_FULLY = 0.1, 0.3
+_REMEMBERED = 0.2
+"""Weight of what a network that ships said before it learnt on."""
 _SAVE_EVERY = 240.0
 
 
@@ -33,7 +37,8 @@ class Course:
     """What is trained: pictures seen with masks, the seed, and who makes the batches beside this process.
 
     teacher: how much wider the network is that learns beside this one and teaches it what labels do not say; 0 for
-    none. start: a checkpoint to go on from with other pictures.
+    none. start: a checkpoint, or a network that ships (.onnx), to go on from with other pictures. The latter is its own
+    teacher: it also learns not to forget.
     """
 
     pictures: int
@@ -50,6 +55,7 @@ class Pupil:
     def __init__(self, scale: int, device: str) -> None:
         self.net = Eye(scale).to(device)
         self.net.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        self.before: Eye | None = None
         self.average = copy.deepcopy(self.net).eval()
         for p in self.average.parameters():
             p.requires_grad_(False)
@@ -97,11 +103,15 @@ class _Batches(Dataset[Any]):
 def trained(pictures: list[Labelled], course: Course, checkpoint: Path, report: Callable[[str], None]) -> Eye:
     """The moving average of the network after its course. Goes on from `checkpoint` if that is of the same course."""
     torch.manual_seed(course.seed)  # of the first weights
-    pupils = [Pupil(scale, course.device) for scale in (1, course.teacher) if scale]
-    if course.start:
+    shipped = course.start is not None and course.start.suffix == ".onnx"
+    pupils = [Pupil(scale, course.device) for scale in (1, 0 if shipped else course.teacher) if scale]
+    if course.start and shipped:
+        _restore(pupils[0], course.start)
+    elif course.start:
         _begin(pupils, course.start)
     step = _resume(checkpoint, course, pupils)
     plan = list(schedule(course.pictures, large_from=0.0 if course.start else LARGE_FROM))
+    cv2.setNumThreads(1)  # helpers share the cores; set before they fork, since OpenCV's threads do not survive that
     loader: Any = DataLoader(
         _Batches(Sampler(pictures, course.seed), plan[step:]),
         batch_size=None,
@@ -125,6 +135,15 @@ def trained(pictures: list[Labelled], course: Course, checkpoint: Path, report: 
     return pupils[0].average.cpu()
 
 
+def _restore(pupil: Pupil, start: Path) -> None:
+    """Take over a network that ships, and keep it as it was for a teacher."""
+    net = restored(start)
+    for part in (pupil.net, pupil.average):
+        part.load_state_dict(net.state_dict())
+    still(pupil.net)
+    pupil.before = copy.deepcopy(pupil.average)
+
+
 def _begin(pupils: list[Pupil], start: Path) -> None:
     """Take over the averages of another course's checkpoint. Raises SettingsError where that is none."""
     try:
@@ -144,7 +163,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _step(pupils: list[Pupil], batch: dict[str, Tensor], course: Course, step: int, done: float) -> Tensor:
-    """All pupils learn from one batch, the first also from the last, its teacher; the first one's loss."""
+    """All pupils learn from one batch, the first also from its teacher, the last or itself before; its loss."""
     torch.manual_seed(course.seed * 1_000_003 + step)  # of dropout, so that a course goes on as it would have
     there = {name: part.to(course.device, non_blocking=True) for name, part in batch.items()}
     x, targets = planes(there["pictures"]), [Targets(1.0, there)]
@@ -155,6 +174,10 @@ def _step(pupils: list[Pupil], batch: dict[str, Tensor], course: Course, step: i
     share = min(max((done - _TAUGHT_FROM) / (_TAUGHT_FULLY - _TAUGHT_FROM), 0.0), 1.0)
     taught: Answers | None = None
     losses: list[Tensor] = []
+    if (before := pupils[0].before) is not None:
+        share = _REMEMBERED
+        with torch.no_grad():
+            taught = _answers(before, x, targets)
     for pupil in reversed(pupils):
         told = _answers(pupil.net, x, targets)
         loss = label_loss(told, targets)
@@ -180,9 +203,13 @@ def _rate(step: int, done: float, *, fine_tuning: bool) -> float:
     return top * min(1.0, (step + 1) / _WARM_UP) * (0.5 + 0.5 * math.cos(math.pi * done)) + 1e-5
 
 
+def _identity(course: Course) -> list[int | str]:
+    return [course.pictures, course.seed, course.teacher, course.start.name if course.start else ""]
+
+
 def _save(path: Path, course: Course, pupils: list[Pupil], step: int) -> None:
     state = {
-        "course": [course.pictures, course.seed, course.teacher],
+        "course": _identity(course),
         "step": step,
         "pupils": [pupil.state() for pupil in pupils],
     }
@@ -196,7 +223,7 @@ def _resume(path: Path, course: Course, pupils: list[Pupil]) -> int:
         return 0
     try:
         state: dict[str, Any] = torch.load(path, map_location=course.device, weights_only=True)
-        if state.get("course") != [course.pictures, course.seed, course.teacher]:
+        if state.get("course") != _identity(course):
             return 0
         for pupil, one in zip(pupils, state["pupils"], strict=True):
             pupil.load(one)

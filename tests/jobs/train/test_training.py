@@ -12,7 +12,7 @@ from jobs.train.batches import DENSE_PICTURES
 from jobs.train.calibrate import logistic, overlap, temperature
 from jobs.train.see import Order, train
 from pipeline.codes import SettingsError
-from pipeline.see.nets import Network
+from pipeline.see.nets import SHIPPED, WEIGHTS, Network
 from pipeline.see.scene import look
 from tests.jobs.train.pictures import picture
 
@@ -21,6 +21,15 @@ pytest.importorskip("torch")
 
 def quiet(_: str) -> None:
     pass
+
+
+def _with_other_weights(path: Path, to: Path) -> None:
+    """The network of a file with its first layer emptied, which is still a well-formed file."""
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(str(path))
+    first = model.graph.initializer[0]
+    first.CopyFrom(onnx.numpy_helper.from_array(np.zeros((3, 3), np.float32), first.name))
+    onnx.save(model, str(to))
 
 
 @pytest.mark.slow
@@ -67,16 +76,46 @@ def test_training_goes_on_where_it_stopped(folder: Path, tmp_path: Path, monkeyp
     assert torch.allclose(whole(x)[1], parts(x)[1], atol=1e-3)
 
 
+def test_a_network_that_ships_is_restored_exactly() -> None:
+    from jobs.train.export import TOLERANCE, parity
+    from jobs.train.restore import restored
+
+    for name in ("see", "see-free"):
+        assert parity(restored(WEIGHTS / f"{name}.onnx"), WEIGHTS / f"{name}.onnx") < TOLERANCE
+
+
+def test_a_network_that_ships_learns_on_and_does_not_forget(folder: Path, tmp_path: Path) -> None:
+    import torch
+
+    from jobs.train import loop
+    from jobs.train.eye import planes
+    from jobs.train.layout import read
+    from jobs.train.restore import restored
+
+    course = loop.Course(4 * DENSE_PICTURES, helpers=0, start=SHIPPED)
+    learnt = loop.trained(read([folder], "train"), course, tmp_path / "see.pt", quiet)
+
+    x = planes(torch.from_numpy(picture(3)[None, :64, :96]))
+    now, then = (torch.sigmoid(net(x)[0]) for net in (learnt, restored(SHIPPED)))
+    assert not torch.equal(now, then)
+    assert (now - then).abs().mean() < 0.1
+
+
 @pytest.mark.parametrize(
     ("options", "named"),
     [
         ({"device": "toaster"}, "--device toaster"),
         ({"start": "junk.pt"}, "junk.pt: is no"),
         ({"start": "none.pt"}, "none.pt: No such"),
+        ({"start": "junk.onnx"}, "junk.onnx: is no"),
+        ({"start": "none.onnx"}, "none.onnx: No such"),
+        ({"start": "tilted.onnx"}, "tilted.onnx: is no network"),
     ],
 )
 def test_wrong_orders_are_refused_by_name(folder: Path, tmp_path: Path, options: dict[str, str], named: str) -> None:
-    (tmp_path / "junk.pt").write_bytes(b"junk")
+    for name in ("junk.pt", "junk.onnx"):
+        (tmp_path / name).write_bytes(b"junk")
+    _with_other_weights(SHIPPED, tmp_path / "tilted.onnx")
     given: dict[str, Any] = {k: tmp_path / v if k == "start" else v for k, v in options.items()}
 
     with pytest.raises(SettingsError, match=named):
