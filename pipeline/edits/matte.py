@@ -30,6 +30,10 @@ _STEP = (0.025, 0.06)
 _UNSURE, _BURNT, _WIRE = 0.005, 0.96, 4
 _GREENERY, _INTO_TREES = 0.3, 20
 _VEILED, _GAP = 0.1, 0.012
+_POCKET, _POCKETS_OFF, _SMALL, _LARGE = 0.04, 80, 120, 0.1
+"""Distance in RGB from the sky of what shows it deep in a crown, and pixels from other sky; pixels from which such a
+pocket must have more than that probability."""
+_IN_CROWN = 0.95
 _CLOUDY, _OTHER = 0.08, 0.04
 """How much darker in blue than the sky around it a cloud or a rent in one may be."""
 _APART, _PURE = 0.15, (4, 0.5)
@@ -82,6 +86,7 @@ def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
     if int(seed.sum()) < _LEAST:
         return None
     found, old = _grown(x, p, green, seed)
+    found = found | _pockets(x, p, green, found, old)
     apart = _apart(x, old, p)
     thin = (cv2.morphologyEx(found, cv2.MORPH_CLOSE, _disc(_THIN)) > 0) & (found == 0) & (p > 0.5)
     # What is less apart from the sky than things beside it is mixed with it.
@@ -172,6 +177,23 @@ def _grown(x: Any, p: Any, green: Any, seed: Mask) -> tuple[Mask, NDArray[np.flo
         found = np.where(darker < max(0.12, 4 * spread), certain, 0).astype(np.uint8)
         old = _continued(x, found > 0, _EVEN)
     return found, old
+
+
+def _pockets(x: Any, p: Any, green: Any, found: Mask, old: Any) -> Mask:
+    """Sky that shows through a crown farther from the sky: small, alike or brighter, with nothing but leaves around."""
+    alike = ((apart_from(x, old) < _POCKET) & (p > _GAP)).astype(np.uint8)
+    _, labels = cv2.connectedComponents(alike, connectivity=8)
+    areas = np.bincount(labels.ravel())
+
+    def mean(of: Any) -> Any:
+        return np.bincount(labels.ravel(), weights=of.ravel()) / np.maximum(areas, 1)
+
+    near = np.zeros(len(areas), bool)
+    near[np.unique(labels[_distance(found) < _POCKETS_OFF])] = True
+    small = (areas < _SMALL) | (mean(p) > _LARGE)
+    held = near & small & (mean(green > _GREENERY) > _IN_CROWN) & (mean(found) == 0)
+    held[0] = False
+    return held[labels].astype(np.uint8)
 
 
 def _apart(x: Any, old: Any, p: Any) -> Any:
