@@ -3,7 +3,7 @@
 Line segments that run roughly upright vote for the pitch and roll under which the most of their length points at one
 vanishing point, the vertical's; the best of a grid is then polished by iteratively reweighted least squares on the
 angles between segments and vanishing direction. What cannot be told from the lines (too few of them, all in one corner,
-two answers that fit alike) lowers the confidence.
+two answers that fit alike, lines above that tell another pitch than those below) lowers the confidence.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ class Evidence:
 
     support: length of the segments that agree, over the height. upheld: their share of all upright segments. rival: the
     best score far from the best answer over its own. pitch_spread, roll_spread: how sharply the angles are determined,
-    degrees, were all segments independent. size: of the pitch.
+    degrees, were all segments independent. size: of the pitch. bent: degrees between the pitch that the upper half of
+    the agreeing lines tells and that of the lower one, as after a lens that bends lines; 0 where that may be chance.
     """
 
     support: float
@@ -61,6 +62,7 @@ class Evidence:
     pitch_spread: float
     roll_spread: float
     size: float
+    bent: float
 
     def features(self) -> Vector:
         """(7,) features of the regression, the first of which is 1."""
@@ -68,6 +70,8 @@ class Evidence:
         return np.array([1.0, np.log(self.support + 0.05), self.upheld, self.rival, *spreads, self.size / 10])
 
 
+_BENT, _CHANCE, _DOUBT = 3.0, 3.0, 0.5
+"""Degrees from which lines are bent, standard deviations up to which that is chance, and the most trust in them."""
 _TRUST = np.array([0.122, -0.262, 3.381, -1.208, -2.395, -0.114, -0.095])
 """A logistic regression on known warps of real photos (benchmarks/quality/tilt.py)."""
 
@@ -88,6 +92,8 @@ def tilt_of(proxy: Field, focal: float | None = None) -> Tilt:
     if evidence is None:
         return Tilt(focal=focal, focal_confidence=certain)
     trust = float(1 / (1 + np.exp(-_TRUST @ evidence.features())))
+    if evidence.bent > _BENT:
+        trust = min(trust, _DOUBT)
     return Tilt(round(pitch, 3), round(roll, 3), round(trust, 3), focal, certain)
 
 
@@ -99,14 +105,38 @@ def measured(found: Segments, aspect: float, focal: float) -> tuple[float, float
     pitch, roll, rival = _vote(lines, focal)
     for limit in _POLISH:
         pitch, roll = _polished(lines, focal, pitch, roll, limit)
-    off, slope = _linearised(lines, focal, pitch, roll)
-    agree = np.exp(-0.5 * np.square(off / np.hypot(0.4, lines.sigma)))
+    agree, spread = _agreement(lines, focal, pitch, roll)
     share = lines.length * agree
-    precision = (slope * (agree / np.square(lines.sigma))[:, None]).T @ slope + np.diag([1e-3, 1e-3])
-    spread = np.sqrt(np.diag(np.linalg.inv(precision)))
     agreed = float(share.sum())
     upheld = agreed / max(float(lines.length.sum()), 1e-9)
-    return pitch, roll, Evidence(agreed / aspect, upheld, rival, float(spread[0]), float(spread[1]), abs(pitch))
+    bent = _bent(lines, share, focal, pitch, roll)
+    spreads = float(spread[0]), float(spread[1])
+    return pitch, roll, Evidence(agreed / aspect, upheld, rival, *spreads, size=abs(pitch), bent=bent)
+
+
+def _agreement(lines: Segments, focal: float, pitch: float, roll: float) -> tuple[Vector, Vector]:
+    """How far each segment agrees, 0..1, and the standard deviations of pitch and roll that follow, degrees."""
+    off, slope = _linearised(lines, focal, pitch, roll)
+    agree = np.exp(-0.5 * np.square(off / np.hypot(0.4, lines.sigma)))
+    precision = (slope * (agree / np.square(lines.sigma))[:, None]).T @ slope + np.diag([1e-3, 1e-3])
+    return agree, np.sqrt(np.diag(np.linalg.inv(precision)))
+
+
+def _bent(lines: Segments, share: Vector, focal: float, pitch: float, roll: float) -> float:
+    """Evidence.bent; share: agreeing length of each segment."""
+    order = np.argsort(lines.middle[:, 1])
+    middle = order[min(int(np.searchsorted(np.cumsum(share[order]), share.sum() / 2)), len(order) - 1)]
+    above = lines.middle[:, 1] <= lines.middle[middle, 1]
+    told: list[tuple[float, float]] = []
+    for half in (above, ~above):
+        if half.sum() < 2:
+            return 0.0
+        of, p, r = lines.where(half), pitch, roll
+        for _ in range(3):
+            p, r = _polished(of, focal, p, r, _POLISH[2])
+        told.append((p, float(_agreement(of, focal, p, r)[1][0])))
+    (upper, a), (lower, b) = told
+    return abs(upper - lower) if abs(upper - lower) > _CHANCE * np.hypot(a, b) else 0.0
 
 
 def vertical_of(pitch: Any, roll: Any) -> Any:

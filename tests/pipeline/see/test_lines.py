@@ -93,3 +93,14 @@ def test_a_small_picture_tells_about_what_a_large_one_does():
 
     assert small.pitch == pytest.approx(large.pitch, abs=0.4)
     assert small.roll == pytest.approx(large.roll, abs=0.3)
+
+
+@pytest.mark.parametrize(("bend", "trusted"), [(0.0, True), (0.08, False)])
+def test_verticals_that_a_lens_bends_are_not_trusted(bend: float, trusted: bool):
+    """Without its top, so that the two halves of the rest bend unlike."""
+    picture = walls(4, 0, size=(900, 900))
+    y, x = (np.mgrid[0:900, 0:900].astype(np.float32) - 449.5) / 450
+    scale = 1 + bend * (x * x + y * y)
+    bent = cv2.remap(picture, 449.5 + 450 * x * scale, 449.5 + 450 * y * scale, cv2.INTER_CUBIC)[180:]
+
+    assert (tilt_of(np.ascontiguousarray(bent), WIDE_FOCAL).confidence > 0.8) == trusted
