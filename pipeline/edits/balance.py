@@ -30,6 +30,8 @@ _KEPT_WARMTH = 0.05
 _LEAST_TRUST = 0.75
 _ENOUGH = 0.25
 """Share of the picture that must vote outdoors for the light to be fully believed."""
+_SHADE = (0.5, 0.25)
+"""Darker share of the surfaces outdoors, and the quantile of their warmth that is the shade's."""
 _GAIN = (0.4, 2.6)
 _CURVE = 256
 _FADE = 0.88
@@ -89,7 +91,7 @@ def illuminant(proxy: Field, coloured: Any = None) -> NDArray[np.float64]:
     ignored = np.zeros(small.shape[:2], bool)
     if coloured is not None:
         ignored = cv2.resize(coloured.astype(np.uint8), small.shape[1::-1], interpolation=cv2.INTER_NEAREST) > 0
-    votes, weights = _surfaces(small, linear, ignored)
+    votes, weights, luma = _surfaces(small, linear, ignored)
     if len(votes) < 50:
         return np.zeros(2)
     edge = _gray_edge(small, linear)
@@ -107,9 +109,17 @@ def illuminant(proxy: Field, coloured: Any = None) -> NDArray[np.float64]:
     found = (votes * near[:, None]).sum(axis=0) / max(float(near.sum()), 1e-9)
     # Wood and painted walls vote for themselves; edges then disagree, and the correction is held back.
     trust = _LEAST_TRUST + (1 - _LEAST_TRUST) * np.exp(-np.sum((found - edge) ** 2) / 0.3**2)
-    if ignored.any():
-        trust *= min(1.0, len(votes) / (_ENOUGH * ignored.size))
-    return _bounded(found * trust)
+    if coloured is None:
+        return _bounded(found * trust)
+    trust *= min(1.0, len(votes) / (_ENOUGH * ignored.size)) if ignored.any() else 1.0
+    return _sunlit(_bounded(found * trust), votes, luma)
+
+
+def _sunlit(chroma: NDArray[np.float64], votes: NDArray[np.float64], luma: Any) -> NDArray[np.float64]:
+    """No more warmth than the shade has: the sun may be golden, and what it does not reach must not turn blue."""
+    shade = votes[luma <= np.quantile(luma, _SHADE[0])] @ _WARM_AXIS
+    excess = float(chroma @ _WARM_AXIS) - max(float(np.quantile(shade, _SHADE[1])), 0.0)
+    return chroma - max(excess, 0.0) * _WARM_AXIS
 
 
 def _bounded(chroma: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -119,8 +129,8 @@ def _bounded(chroma: NDArray[np.float64]) -> NDArray[np.float64]:
     return chroma - kept * _WARM_AXIS
 
 
-def _surfaces(small: Any, linear: Any, ignored: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Log-chromaticities of smooth, bright, not clipped pixels, and their weights."""
+def _surfaces(small: Any, linear: Any, ignored: Any) -> tuple[NDArray[np.float64], NDArray[np.float64], Any]:
+    """Log-chromaticities of smooth, bright, not clipped pixels, their weights, and their luma."""
     peak, low = small.max(axis=2), small.min(axis=2)
     luma = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
     rough = np.hypot(cv2.Sobel(luma, cv2.CV_32F, 1, 0), cv2.Sobel(luma, cv2.CV_32F, 0, 1))
@@ -128,7 +138,7 @@ def _surfaces(small: Any, linear: Any, ignored: Any) -> tuple[NDArray[np.float64
     x = linear[good].astype(np.float64)
     chroma = np.stack([np.log(x[:, 0] / x[:, 1]), np.log(x[:, 2] / x[:, 1])], axis=-1)
     weights = luma[good] ** 2 * np.exp(-((rough[good] / 0.25) ** 2))
-    return chroma, weights.astype(np.float64)
+    return chroma, weights.astype(np.float64), luma[good]
 
 
 def _gray_edge(small: Any, linear: Any) -> NDArray[np.float64]:

@@ -25,7 +25,11 @@ from pipeline.see.scene import Seen
 
 Field = NDArray[np.floating[Any]]
 _MEDIAN = 0.63
-"""House level of the median luma (sRGB-encoded): L* 65, the upper third of listing photos."""
+"""House level of the median luma (sRGB-encoded): L* 65, the upper third of listing photos of rooms."""
+_GROUND = 0.54
+"""Likewise outdoors, of all but the sky."""
+_LAMP = 0.92
+"""Luma of lamps, windows and burnt skies, by which no picture is judged."""
 _WHITE = 0.975
 _DIMMEST_WHITE = 0.5
 _BLACK = 0.06
@@ -42,7 +46,8 @@ _GLOBAL = 0.7
 _CURVE = 256
 _DETAIL_FLOOR = 0.8
 _KNEE = 0.85
-_SATURATION = 0.6
+_SATURATION, _OUTDOORS = 0.6, 0.95
+"""Share of a change of luma that saturation keeps up with: less in rooms, whose shadows have the colour of lamps."""
 _FILL = 0.75
 _BURNT, _MORE_BURNT = 0.985, 0.08
 """Level from which a channel counts as burnt, and the share of a picture that may come to be so."""
@@ -90,7 +95,8 @@ def plan(proxy: Field, seen: Seen, panel: Light) -> list[Operation]:
         return []
     proxy = np.clip(proxy, 0, 1).astype(np.float32)
     exposure = solve(proxy, seen, panel)
-    lit = relit(proxy, exposure, _fill(proxy, seen))
+    saturation = _OUTDOORS if seen.place == "exterior" else _SATURATION
+    lit = relit(proxy, exposure, _fill(proxy, seen), saturation)
     strength = panel.strength * _share(proxy, lit, dim=seen.stays_dim)
     x = np.linspace(0, 1, _CURVE, dtype=np.float32)
     curve = x + strength * (np.minimum(roll_off(exposure(x, _GLOBAL), float(exposure(1.0, _GLOBAL))), 1) - x)
@@ -117,9 +123,12 @@ def solve(proxy: Field, seen: Seen, panel: Light) -> Exposure:
     """The curve that brings this picture to the house levels."""
     small = reduced(proxy, 512)
     luma = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
-    room = luma[luma < 0.92] if np.mean(luma < 0.92) > 0.1 else luma
-    median = max(float(np.median(room)), 1 / 255)
-    target = _MEDIAN - 0.32 * seen.night + 0.08 * panel.brightness
+    outdoors = seen.place == "exterior"
+    lit = luma < _LAMP
+    if outdoors:
+        lit &= cv2.resize(seen.sky.astype(np.float32), luma.shape[::-1], interpolation=cv2.INTER_AREA) < 0.5
+    median = max(float(np.median(luma[lit] if np.mean(lit) > 0.1 else luma)), 1 / 255)
+    target = (_GROUND if outdoors else _MEDIAN) - 0.32 * seen.night + 0.08 * panel.brightness
     if seen.stays_dim:
         # Dusk stays dusk.
         lifted = from_linear(to_linear(np.array([median], np.float32)) * np.float32(2**_NIGHT_LIFT))
@@ -152,10 +161,11 @@ def _black(luma: Any) -> float:
     return float(np.clip(np.percentile(things, 5) - _DEEPEST, 0, _BLACK))
 
 
-def relit(proxy: Field, exposure: Exposure, fill: float) -> NDArray[np.float32]:
+def relit(proxy: Field, exposure: Exposure, fill: float, saturation: float) -> NDArray[np.float32]:
     """The edited small picture: base through the curve, detail and saturation kept, inside the gamut.
 
-    fill: extra light on broad shadows and dark corners, the added slope of the base at black.
+    fill: extra light on broad shadows and dark corners, the added slope of the base at black. saturation: share of the
+    change of luma that it keeps up with.
     """
     luma = cv2.cvtColor(proxy.astype(np.float32), cv2.COLOR_RGB2GRAY)
     base = _base(luma)
@@ -164,7 +174,7 @@ def relit(proxy: Field, exposure: Exposure, fill: float) -> NDArray[np.float32]:
     shown = np.interp(base, x, filled(exposure(x), x, fill)).astype(np.float32)
     target = np.maximum(roll_off(shown + keep * (luma - base), float(exposure(1.0))), 0)
     chroma = proxy - luma[..., None]
-    ratio = 1 + _SATURATION * ((target + 0.02) / (luma + 0.02) - 1)
+    ratio = 1 + saturation * ((target + 0.02) / (luma + 0.02) - 1)
     room = np.maximum(_WHITE - target, 0.01) / np.maximum(chroma.max(axis=2), 1e-3)
     ratio = np.minimum(ratio, np.maximum(room, np.minimum(ratio, 1)))
     return np.clip(target[..., None] + chroma * ratio[..., None], 0, 1).astype(np.float32)

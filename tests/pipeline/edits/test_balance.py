@@ -121,3 +121,28 @@ def test_lawns_and_skies_have_no_vote_outdoors() -> None:
 
     assert np.abs(shown - photo).max() < 0.02
     assert np.abs(misled - photo).max() > 0.05
+
+
+def sunlit(shade: tuple[float, float, float]) -> np.ndarray:
+    """A wall (200, 300, 3), most of it in golden sun, the right of it in a shade of that linear colour."""
+    picture = np.empty((200, 300, 3), np.float32)
+    picture[:, :220], picture[:, 220:] = (0.55, 0.36, 0.17), shade
+    noise = np.random.default_rng(0).normal(0, 0.004, picture.shape)
+    return encode(np.clip(picture + noise, 0, 1).astype(np.float32))
+
+
+def colour(picture: np.ndarray) -> tuple[float, float]:
+    """Blue over red of the sunlit and of the shaded part."""
+    return tuple(float(part[..., 2].mean() / part[..., 0].mean()) for part in (picture[:, :210], picture[:, 230:]))  # pyright: ignore
+
+
+def test_golden_sun_does_not_turn_the_shade_blue() -> None:
+    before = sunlit((0.12, 0.12, 0.115))
+    outdoors = Seen(places=(0.0, 1.0, 0.0, 0.0))
+    sun, shade = colour(shown_after(plan(before, outdoors, Balance()), before))
+
+    assert sun == pytest.approx(colour(before)[0], abs=0.03)
+    assert 0.95 < shade < 1.05
+    # Where the shade is golden, too, it is a cast.
+    golden = sunlit((0.13, 0.085, 0.04))
+    assert colour(shown_after(plan(golden, outdoors, Balance()), golden))[0] > colour(golden)[0] + 0.15

@@ -194,3 +194,28 @@ def test_light_burns_little_that_was_not_burnt():
 
     assert np.median(shown) > 1.2 * np.median(proxy)
     assert np.mean(shown.max(axis=2) > 0.985) < 0.1
+
+
+@pytest.mark.parametrize("sky", [0.5, 0.8])
+def test_a_front_is_judged_by_what_is_below_the_sky(sky: float):
+    """A pale sky must not pass for a bright house, nor may the ground become as bright as a room's walls."""
+    picture = np.full((300, 450, 3), 0.3, np.float32)
+    picture += np.random.default_rng(0).normal(0, 0.05, picture.shape).astype(np.float32)
+    picture[:150] = sky
+    mask = np.zeros((300, 450), np.float32)
+    mask[:150] = 1
+    seen = Seen(places=(0.0, 1.0, 0.0, 0.0), sky=mask)
+    after = shown_after(plan(picture, seen, Light()), picture)
+
+    assert np.median(luma(after)[160:]) == pytest.approx(0.52, abs=0.05)
+
+
+def test_colours_outdoors_keep_up_with_the_light():
+    picture = np.full((300, 450, 3), (0.42, 0.3, 0.18), np.float32)
+    picture[:150, :225], picture[:150, 225:] = 0.05, 0.9
+    outdoors, inside = (
+        shown_after(plan(picture, Seen(places=places), Light()), picture)[280, 200]
+        for places in ((0.0, 1.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0))
+    )
+    assert outdoors[2] / outdoors[0] == pytest.approx(0.18 / 0.42, abs=0.06)
+    assert outdoors[2] / outdoors[0] < inside[2] / inside[0] - 0.02
