@@ -40,7 +40,8 @@ _APART, _PURE = 0.15, (4, 0.5)
 _BAND = 2
 _EVEN = 4.0
 _THIN, _BETWEEN = 7, 10
-_LEAST = 60
+_LEAST, _PART = 60, 0.01
+"""Pixels of the least piece of sky, and the share of the frame of a large one."""
 _GUIDED = (4, 4e-4)
 _BEYOND, _FAR = 7, 12
 """Pixels outside of the sky by which it must have ended; pixels that lie far from any sky of the network."""
@@ -59,7 +60,8 @@ class Border:
     network holds for sky that was left behind, although nothing dark stands there (less in small pictures, which are
     all border). mottled: share of the sky with another colour than the sky around, as in the rents and edges of clouds.
     elsewhere: how much more of the picture looks just like it but is apart from it, over its area: sky below a crown,
-    or a wall; one of the two would be wrong.
+    or a wall; one of the two would be wrong. parted: the largest difference of colour, dE, between large parts of the
+    sky that something separates: an even sky has one colour on both sides of a house, walls in different light do not.
     """
 
     inside: NDArray[np.float32]
@@ -72,6 +74,7 @@ class Border:
     torn: float
     mottled: float
     elsewhere: float
+    parted: float
 
 
 def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
@@ -114,6 +117,7 @@ def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
         front,
         *_doubts(p, green, found, apart, darker=old[..., 2] - x[..., 2]),
         elsewhere=_elsewhere(x, found, old, apart),
+        parted=_parted(x, found),
     )
 
 
@@ -142,6 +146,14 @@ def _elsewhere(x: Any, found: Mask, old: Any, apart: Any) -> float:
     _, _, stats, _ = cv2.connectedComponentsWithStats((alike & (found == 0)).astype(np.uint8), connectivity=4)
     areas = stats[1:, cv2.CC_STAT_AREA]
     return float(areas[areas >= _LEAST].sum() / max(int(found.sum()), 1))
+
+
+def _parted(x: Any, found: Mask) -> float:
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(found, connectivity=4)
+    lab = cv2.cvtColor(x, cv2.COLOR_RGB2LAB)
+    large = [i for i in range(1, len(stats)) if stats[i, cv2.CC_STAT_AREA] > _PART * found.size]
+    colours = [np.median(lab[labels == i], axis=0) for i in large]
+    return max((float(np.linalg.norm(a - b)) for a in colours for b in colours), default=0.0)
 
 
 def _steps(x: Any) -> Any:

@@ -122,6 +122,18 @@ def test_a_sky_that_is_seen_again_below_a_crown_stays() -> None:
     assert decided(picture, replace(seen(), sky=mask), WHEN_DULL).warnings == (Code.SKY_LOW_CONFIDENCE,)
 
 
+def test_walls_in_different_light_do_not_pass_for_one_sky() -> None:
+    """Left and right of what parts it a dull sky has one colour."""
+    picture, mask = front(), seen().sky.copy()
+    cv2.rectangle(picture, (220, 0), (260, 319), (0.1, 0.12, 0.15), -1)
+    cv2.rectangle(mask, (220, 0), (260, 319), 0, -1)
+    walls = picture.copy()
+    walls[:200, 261:] = np.where(picture[:200, 261:].min(axis=2, keepdims=True) > 0.7, picture[:200, 261:] * 0.8, 0.3)
+
+    assert len(decided(picture, replace(seen(), sky=mask), WHEN_DULL).operations) == 1
+    assert decided(walls, replace(seen(), sky=mask), WHEN_DULL).warnings == (Code.SKY_LOW_CONFIDENCE,)
+
+
 def test_a_brighter_scene_gets_a_brighter_sky_within_bounds() -> None:
     def luma(lit: np.ndarray) -> float:
         (layer,) = plan(front(), front(), lit, seen(), WHEN_DULL, listing="12 Oak Street").operations
