@@ -27,6 +27,7 @@ from pipeline.read.color import LUMA, from_linear, to_linear
 from pipeline.recipe import Sky
 from pipeline.render.remnants import remnants
 from pipeline.see.dullness import dullness
+from pipeline.see.dusk import lamplit
 from pipeline.see.lines import Tilt, camera
 from pipeline.see.scene import Seen
 
@@ -102,7 +103,8 @@ def plan(proxy: Field, balanced: Field, lit: Field, seen: Seen, panel: Sky, *, l
         return NewSky()
     dull = dullness(proxy, balanced, seen)
     facts: dict[str, Any] = {"dull": round(dull, 3)}
-    if max(seen.dusk, seen.night) >= 0.5 or (panel.replace == "when_dull" and dull < 0.5):
+    dim = max(seen.dusk, seen.night) >= 0.5
+    if dim or (panel.replace == "when_dull" and (dull < 0.5 or lamplit(proxy, seen.sky))):
         return NewSky(facts=facts)
     border = border_of(proxy, seen.sky, seen.vegetation) if max(seen.places) >= _OUTDOORS else None
     if border is None or seen.sky_trust < panel.confidence or _doubtful(border, proxy, seen.vegetation):

@@ -20,6 +20,11 @@ _LONG_SIDE = 512
 _SKY, _FOUND = 0.5, 0.02
 _LIGHTS = 98
 """Percentile of lightness below the sky that its lights reach."""
+_SPOT, _SPOT_WARMTH, _SPOT_LIGHT, _SPOT_SIZE = 20.0, 10.0, 65.0, 0.04
+"""How much lighter and warmer than around it a lamp is, in L* and b*, its least L*, and over which share of the long
+side that is told."""
+_LAMPS, _DIM = 0.0056, 0.42
+"""Share of the ground that lamps are, and median luma of the ground, from and up to which they light the scene."""
 
 
 def dusk_features(proxy: Field, sky: Field, night: float) -> NDArray[np.float64]:
@@ -48,3 +53,19 @@ def dusk_features(proxy: Field, sky: Field, night: float) -> NDArray[np.float64]
 def dusk_of(proxy: Field, sky: Field, night: float) -> float:
     """The probability, 0..1, that an outdoor picture was taken at dusk or night; parameters as dusk_features."""
     return float(1 / (1 + np.exp(-float(dusk_features(proxy, sky, night) @ np.asarray(WEIGHTS)))))
+
+
+def lamplit(proxy: Field, sky: Field) -> bool:
+    """Whether lamps are on in what little daylight is left: warm spots that stand out of dim ground.
+
+    proxy, sky as in dusk_features. No sky of midday goes with that.
+    """
+    small = reduced(proxy.astype(np.float32), _LONG_SIDE)
+    above = cv2.resize(sky.astype(np.float32), small.shape[1::-1], interpolation=cv2.INTER_AREA) > _SKY
+    ground = cv2.dilate(above.astype(np.uint8), np.ones((7, 7), np.uint8)) == 0
+    if not ground.any() or float(np.median(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)[ground])) > _DIM:
+        return False
+    lab: Any = cv2.cvtColor(small, cv2.COLOR_RGB2LAB)
+    apart = lab - cv2.GaussianBlur(lab, (0, 0), _SPOT_SIZE * max(small.shape))
+    spots = (apart[..., 0] > _SPOT) & (apart[..., 2] > _SPOT_WARMTH) & (lab[..., 0] > _SPOT_LIGHT)
+    return float(np.mean(spots[ground])) > _LAMPS
