@@ -31,6 +31,8 @@ _ENDS = (0.04, 0.92)
 _BRIGHTER = 0.3
 _TELLING = (0.08, 0.25)
 """Distance of old sky and foreground between which colours begin to tell the share."""
+_REACH = 2
+"""Pixels over which the edges of small pictures are blurred, many of which were enlarged."""
 _NEAR, _THINNEST = 0.1, 0.08
 """Distance from the old sky within which a pixel is nearly pure; least share of foreground that tells its colour."""
 _NOISE, _FREE = (0.5 / 255, 6 / 255), 0.09
@@ -59,11 +61,8 @@ class Laid:
     size: tuple[int, int]
     photo: tuple[Image, NDArray[np.float64]] | None = None
     """What is shown at full resolution, and (3, 3) output pixels to its own."""
-
-    @property
-    def reach(self) -> int:
-        """Pixels from which a matte's pixel looks for pure sky."""
-        return max(1, round(max(self.size) / 1000))
+    reach: int = 1
+    """Pixels from which a matte's pixel looks for pure sky."""
 
 
 def laid(plan: Plan, source: Image) -> list[Laid]:
@@ -82,7 +81,8 @@ def lay(layer: Layer, source: Image, warp: Warp | None, alpha: NDArray[np.float3
     allowed = placed(layer.strength * alpha, at)
     noise, uneven = _noise(source, marks[..., 0], cell), _uneven(source, marks[..., 0], old, cell)
     photo = asset_of(layer, warp, max(width, height))
-    return Laid(layer, marks, old, front, shown, allowed, cell, noise, uneven, (width, height), photo)
+    reach = max(_REACH, round(max(width, height) / 1000))
+    return Laid(layer, marks, old, front, shown, allowed, cell, noise, uneven, (width, height), photo, reach)
 
 
 def _noise(source: Image, inside: Picture, cell: int) -> float:
