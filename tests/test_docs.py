@@ -213,6 +213,30 @@ def test_measured_figures_are_those_of_the_results() -> None:
     assert f"| {row[3]} and {row[4]} degrees; {wrong} of {row[1]} accepted wrong by more than 1.5 |" in measured
 
 
+def cells(result: str, label: str) -> list[str]:
+    """What follows `label` in its first row of a results file."""
+    text = (ROOT / "benchmarks/results" / result).read_text(encoding="utf-8")
+    row = re.search(rf"^\| {re.escape(label)} \| (.*) \|$", text, re.MULTILINE)
+    assert row, f"{result}: {label}"
+    return [cell.strip() for cell in row[1].split("|")]
+
+
+def test_measured_figures_of_seeing_skies_and_windows_are_those_of_the_results() -> None:
+    measured = section("Measured")
+    kinds = ("from the air", "dusk or night", "no photo")
+    counts = [[float(c) for c in cells("left_alone.md", f"{kind}, never seen")[:2]] for kind in kinds]
+    assert f"| {'; '.join(f'{n * share:.0f} of {n:.0f}' for n, share in counts)} |" in measured
+    look = float(cells("see.md", "network, 1536 x 1024 proxy, 1 thread, ms of CPU")[1])
+    assert f"| a look at a photo | {look:.0f} ms" in measured
+    found, replaced = (cells("skies.md", f)[0] for f in ("dull skies found", "good or dusk skies replaced"))
+    of = int(cells("skies.md", "good or dusk skies replaced")[1])
+    assert f"| {float(found):.2f}; {float(replaced) * of:.0f} of {of} |" in measured
+    shares = [cells("sky_mattes.md", kind)[2] for kind in ("roof", "wires", "foliage")]
+    assert f"| {', '.join(shares)} of it |" in measured
+    kept = [float(v) for v in cells("windows.md", "structure with the darker exposures")[1:]]
+    assert f"| {min(kept):.2f} to {max(kept):.2f} |" in measured
+
+
 def test_the_pictures_show_the_samples_as_they_are_edited_now(samples: Path) -> None:
     for result in edit(samples, Recipe.load("listing")):
         with Image.open(ROOT / "docs" / f"{result.shot.listing}.jpg") as image:
