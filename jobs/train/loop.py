@@ -19,7 +19,7 @@ from jobs.train.batches import LARGE_FROM, Sampler, schedule
 from jobs.train.eye import Eye, planes
 from jobs.train.layout import Labelled
 from jobs.train.losses import Answers, Targets, label_loss, mixed, taught_loss
-from jobs.train.restore import restored, still
+from jobs.train.restore import first_line, restored, still
 from pipeline.codes import SettingsError
 
 _RATE, _DECAY, _WARM_UP, _CLIP = 3e-3, 0.02, 100, 5.0
@@ -111,6 +111,7 @@ def trained(pictures: list[Labelled], course: Course, checkpoint: Path, report: 
         _begin(pupils, course.start)
     step = _resume(checkpoint, course, pupils)
     plan = list(schedule(course.pictures, large_from=0.0 if course.start else LARGE_FROM))
+    threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # helpers share the cores; set before they fork, since OpenCV's threads do not survive that
     loader: Any = DataLoader(
         _Batches(Sampler(pictures, course.seed), plan[step:]),
@@ -132,6 +133,7 @@ def trained(pictures: list[Labelled], course: Course, checkpoint: Path, report: 
             _save(checkpoint, course, pupils, step)
             saved = time.monotonic()
     _save(checkpoint, course, pupils, step)
+    cv2.setNumThreads(threads)
     return pupils[0].average.cpu()
 
 
@@ -154,12 +156,8 @@ def _begin(pupils: list[Pupil], start: Path) -> None:
     except OSError as error:
         raise SettingsError(f"--start {start}: {error.strerror or error}") from None
     except Exception as error:  # torch raises whatever its unpickler does
-        reason = _first_line(error)
+        reason = first_line(error)
         raise SettingsError(f"--start {start}: is no checkpoint of `sunroom train see`: {reason}") from None
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
 def _step(pupils: list[Pupil], batch: dict[str, Tensor], course: Course, step: int, done: float) -> Tensor:
@@ -232,5 +230,5 @@ def _resume(path: Path, course: Course, pupils: list[Pupil]) -> int:
         raise SettingsError(f"{path}: {error.strerror or error}") from None
     except Exception as error:  # torch raises whatever its unpickler does
         raise SettingsError(
-            f"{path}: is no checkpoint to go on from: {_first_line(error)}; remove it to begin anew"
+            f"{path}: is no checkpoint to go on from: {first_line(error)}; remove it to begin anew"
         ) from None

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import onnx
 import torch
+from onnx import numpy_helper
 from torch import nn
 
 from jobs.train.export import TOLERANCE, parity
@@ -19,15 +21,12 @@ def restored(path: Path) -> Eye:
 
     Its normalisations are folded into the convolutions before them: here they only add what is left of them.
     """
-    import onnx
-    from onnx import numpy_helper
-
     try:
         graph: Any = onnx.load(str(path)).graph
     except OSError as error:
         raise SettingsError(f"--start {path}: {error.strerror or error}") from None
     except Exception as error:  # onnx raises whatever its parser does
-        raise SettingsError(f"--start {path}: is no ONNX file: {error}") from None
+        raise SettingsError(f"--start {path}: is no ONNX file: {first_line(error)}") from None
     arrays = {part.name: torch.from_numpy(numpy_helper.to_array(part).copy()) for part in graph.initializer}
     nodes = [node for node in graph.node if node.op_type in {"Conv", "Gemm"}]
     net = Eye()
@@ -39,10 +38,15 @@ def restored(path: Path) -> Eye:
             _fill(layer, norm, arrays[node.input[1]], arrays[node.input[2]])
         difference = parity(net, path)
     except (KeyError, IndexError, ValueError, RuntimeError, cv2.error) as error:
-        raise SettingsError(f"--start {path}: is no network of `sunroom train see`: {error}") from None
+        raise SettingsError(f"--start {path}: is no network of `sunroom train see`: {first_line(error)}") from None
     if difference > TOLERANCE:
         raise SettingsError(f"--start {path}: is no network of `sunroom train see`: answers differ by {difference:.1e}")
     return net
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, of which libraries write pages; its kind where it says nothing."""
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
 def still(net: nn.Module) -> None:

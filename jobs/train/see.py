@@ -98,8 +98,9 @@ def _record(order: Order, learnt: list[Labelled], aside: list[Labelled], differe
         if source.startswith("sky/"):
             source += f" ({picture.file.rsplit('/', 1)[1].split('_')[0]})"
         sources[source] = sources.get(source, 0) + 1
+    start = f" --start {order.start.name}" if order.start else ""
     return {
-        "command": f"sunroom train see --data DIR --pictures {order.pictures} --seed {order.seed}",
+        "command": f"sunroom train see --data DIR{start} --pictures {order.pictures} --seed {order.seed}",
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "pictures_seen_with_masks": order.pictures,
         "seed": order.seed,

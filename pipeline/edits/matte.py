@@ -34,6 +34,7 @@ _POCKET, _POCKETS_OFF, _SMALL, _LARGE = 0.04, 80, 120, 0.1
 """Distance in RGB from the sky of what shows it deep in a crown, and pixels from other sky; pixels from which such a
 pocket must have more than that probability."""
 _IN_CROWN = 0.95
+"""Share of a pocket that must lie in a crown: what goes on beside it is a wall."""
 _CLOUDY, _OTHER = 0.08, 0.04
 """How much darker in blue than the sky around it a cloud or a rent in one may be."""
 _APART, _PURE = 0.15, (4, 0.5)

@@ -43,8 +43,8 @@ _OUTDOORS = 0.8
 """Confidence that this is outdoors, below which no sky is replaced: a room with one is no slip but a scandal."""
 _WORTH = 0.01
 """Share of the frame below which a sky is left as it is."""
-_OPEN, _STRAYED, _TORN, _MOTTLED, _ELSEWHERE, _PARTED = 0.05, 0.05, 0.0155, 0.14, 0.02, 12.0
-"""Limits of what the border says against itself (matte.py)."""
+_MOST = (0.05, 0.05, 0.0155, 0.14, 0.02, 12.0)
+"""Limits of what the border says against itself (matte.py): open, strayed, torn, mottled, elsewhere, parted."""
 _GHOSTS, _SCRAPS = 0.15, 0.055
 """Limits of what may be left of the old sky and of things before it (render/remnants.py)."""
 _GROUND, _ABOVE = (0.3, 0.8), (0.7, 0.8)
@@ -123,10 +123,8 @@ def plan(proxy: Field, balanced: Field, lit: Field, seen: Seen, panel: Sky, *, l
 
 
 def _doubtful(border: Border, proxy: Field, vegetation: Field) -> bool:
-    ends_here = border.open <= _OPEN and border.strayed <= _STRAYED
-    if not ends_here or border.torn > _TORN or border.mottled > _MOTTLED or border.elsewhere > _ELSEWHERE:
-        return True
-    if border.parted > _PARTED:
+    doubts = (border.open, border.strayed, border.torn, border.mottled, border.elsewhere, border.parted)
+    if any(doubt > most for doubt, most in zip(doubts, _MOST, strict=True)):
         return True
     left = remnants(layer_of(border, border.old), proxy, vegetation)
     return left.ghosts > _GHOSTS or left.scraps > _SCRAPS

@@ -43,6 +43,7 @@ def remnants(layer: Layer, proxy: NDArray[np.floating[Any]], crowns: NDArray[np.
     """
     source: Any = np.round(np.clip(reduced(proxy, CELLS), 0, 1) * 255).astype(np.uint8)
     over = lay(replace(layer, strength=1.0, origin="rendered", asset=""), source, None, np.ones((1, 1), np.float32))
+    # The limits are those of edges a pixel wide, as large pictures have them at this size.
     found = matte(replace(over, reach=1), source, (0, 0, source.shape[1], source.shape[0]))
     if found is None:
         return Remnants()

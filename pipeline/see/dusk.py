@@ -36,8 +36,7 @@ def dusk_features(proxy: Field, sky: Field, night: float) -> NDArray[np.float64]
     sky : (h, w) 0..1
     night : the network's probability of dusk or night
     """
-    small = reduced(proxy.astype(np.float32), _LONG_SIDE)
-    above = cv2.resize(sky.astype(np.float32), small.shape[1::-1], interpolation=cv2.INTER_AREA) > _SKY
+    small, above = _small(proxy, sky)
     lab: Any = cv2.cvtColor(small, cv2.COLOR_RGB2LAB)
     ground = lab[..., 0][~above] if not above.all() else lab[..., 0].ravel()
     middle, bright, lights = np.percentile(ground, [50, 75, _LIGHTS])
@@ -60,8 +59,7 @@ def lamplit(proxy: Field, sky: Field) -> bool:
 
     proxy, sky as in dusk_features. No sky of midday goes with that.
     """
-    small = reduced(proxy.astype(np.float32), _LONG_SIDE)
-    above = cv2.resize(sky.astype(np.float32), small.shape[1::-1], interpolation=cv2.INTER_AREA) > _SKY
+    small, above = _small(proxy, sky)
     ground = cv2.dilate(above.astype(np.uint8), np.ones((7, 7), np.uint8)) == 0
     if not ground.any() or float(np.median(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)[ground])) > _DIM:
         return False
@@ -69,3 +67,9 @@ def lamplit(proxy: Field, sky: Field) -> bool:
     apart = lab - cv2.GaussianBlur(lab, (0, 0), _SPOT_SIZE * max(small.shape))
     spots = (apart[..., 0] > _SPOT) & (apart[..., 2] > _SPOT_WARMTH) & (lab[..., 0] > _SPOT_LIGHT)
     return float(np.mean(spots[ground])) > _LAMPS
+
+
+def _small(proxy: Field, sky: Field) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """The picture at a small size, and where its sky is."""
+    small = reduced(proxy.astype(np.float32), _LONG_SIDE)
+    return small, cv2.resize(sky.astype(np.float32), small.shape[1::-1], interpolation=cv2.INTER_AREA) > _SKY
