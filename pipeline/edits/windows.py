@@ -35,9 +35,9 @@ _ABOVE_WALL = (0.15, 0.9)
 _MEDIAN = (0.45, 0.86)
 _WALL_MERGED, _WALL = 70, 80
 """Percentile of a room's levels that is taken for its walls: as merged, and as lit."""
-_SHOWN_ABOVE, _LEAST = 1.05, 0.5
+_SHOWN_ABOVE, _LEAST = 1.08, 0.5
 """The view's median over the wall's level that the merge is told to show, and by how much at most it is dimmed."""
-_BLACK, _HAZE, _MOST_HAZE = 0.12, 0.25, 0.3
+_BLACK, _HAZE, _MOST_HAZE = 0.12, 0.5, 0.3
 """Level of a view's blacks; share of what lies above it that is taken off, and at most."""
 _GAMMA = (0.85, 1.4)
 _BRIGHT, _VOTERS, _GREYEST = 45.0, 100, 0.3

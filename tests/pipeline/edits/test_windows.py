@@ -75,7 +75,7 @@ def test_a_view_far_above_the_walls_is_dimmed_towards_them_and_nothing_else_is(
     assert dim is not None
     assert darker is not None
     inside = dim[35:85, 105:155].astype(float)
-    assert np.allclose(inside, 1.05 * 0.6 / 0.95, atol=0.01)
+    assert np.allclose(inside, 1.08 * 0.6 / 0.95, atol=0.01)
     assert np.all(dim[:, :75] == 1)
     assert darker[60, 130] < dim[60, 130]
 
