@@ -65,7 +65,8 @@ def lamplit(proxy: Field, sky: Field) -> bool:
         return False
     lab: Any = cv2.cvtColor(small, cv2.COLOR_RGB2LAB)
     apart = lab - cv2.GaussianBlur(lab, (0, 0), _SPOT_SIZE * max(small.shape))
-    spots = (apart[..., 0] > _SPOT) & (apart[..., 2] > _SPOT_WARMTH) & (lab[..., 0] > _SPOT_LIGHT)
+    warm = (apart[..., 2] > _SPOT_WARMTH) & (lab[..., 1] >= 0)  # sunlit leaves are green
+    spots = (apart[..., 0] > _SPOT) & warm & (lab[..., 0] > _SPOT_LIGHT)
     return float(np.mean(spots[ground])) > _LAMPS
 
 

@@ -122,13 +122,18 @@ def test_a_sky_that_is_seen_again_below_a_crown_stays() -> None:
     assert decided(picture, replace(seen(), sky=mask), WHEN_DULL).warnings == (Code.SKY_LOW_CONFIDENCE,)
 
 
-@pytest.mark.parametrize(("ground", "stays"), [(0.25, True), (0.6, False)])
-def test_above_windows_that_light_a_dim_street_no_midday_sky_comes(ground: float, stays: bool) -> None:
-    """The same lamps by day are no reason."""
+@pytest.mark.parametrize(
+    ("ground", "lamps", "stays"),
+    [(0.25, (1.0, 0.85, 0.5), True), (0.6, (1.0, 0.85, 0.5), False), (0.25, (0.75, 0.85, 0.4), False)],
+    ids=["lamps", "lamps by day", "sunlit leaves"],
+)
+def test_above_lamps_that_light_a_dim_street_no_midday_sky_comes(
+    ground: float, lamps: tuple[float, float, float], stays: bool
+) -> None:
     picture = front()
     cv2.fillPoly(picture, [ROOF], (ground, ground, ground))
     for x in range(40, 440, 80):
-        cv2.rectangle(picture, (x, 230), (x + 16, 250), (1.0, 0.85, 0.5), -1)
+        cv2.rectangle(picture, (x, 230), (x + 16, 250), lamps, -1)
 
     assert (decided(picture, seen(), WHEN_DULL).operations == ()) == stays
     assert len(decided(picture, seen(), ALWAYS).operations) == 1
