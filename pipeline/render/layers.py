@@ -188,8 +188,8 @@ def shown_in(over: Laid, box: Box) -> Picture:
         photo, transform = over.photo
         shown = sample(photo, Mapping(transform), box).astype(np.float32) * np.float32(1 / np.iinfo(photo.dtype).max)
     draw = np.random.Generator(np.random.Philox(key=[x0, y0]))
-    grain = draw.standard_normal((y1 - y0, x1 - x0, 1), dtype=np.float32)
-    return shown + np.float32(over.noise) * grain
+    grain = draw.standard_normal((y1 - y0, x1 - x0), dtype=np.float32) * np.float32(over.noise)
+    return cv2.add(shown, _thrice(grain))
 
 
 def below(tile: Image, over: Laid, source: Image, box: Box) -> tuple[Image, Picture] | None:
@@ -197,13 +197,14 @@ def below(tile: Image, over: Laid, source: Image, box: Box) -> tuple[Image, Pict
     if (found := matte(over, source, box)) is None:
         return None
     share, pixels, old, front = found
-    mixed = (share > 0) & (share < 1)
-    a = share[mixed][:, None]
-    pure = (pixels[mixed] - a * old[mixed]) / np.maximum(1 - a, _THINNEST)
-    # A seam of sharpening that is brighter than the sky must not come out of it brighter still.
-    pure = np.clip(pure, 0, np.maximum(pixels[mixed], front[mixed]))
+    mixed = ((share > 0) & (share < 1)).astype(np.uint8)
     clean: Any = tile.copy()
-    clean[mixed] = np.round(pure * np.iinfo(tile.dtype).max)
+    if mixed.any():
+        a = _thrice(share)
+        pure = cv2.divide(pixels - a * old, np.maximum(1 - a, _THINNEST))
+        # A seam of sharpening that is brighter than the sky must not come out of it brighter still.
+        pure = cv2.min(np.maximum(pure, 0), cv2.max(pixels, front))
+        cv2.copyTo(_levels(pure, np.iinfo(tile.dtype).max, tile.dtype), mixed, clean)
     return clean, share
 
 
@@ -212,15 +213,28 @@ def under(front: Image, share: Picture, shown: Picture, plain: Image, allowed: P
 
     front: without the old sky. plain: the finished tile with it. allowed: (h, w) 0..1, how much the result may differ.
     """
-    top = np.float32(np.iinfo(front.dtype).max)
-    levels = np.clip(shown, 0, 1) * top
-    whole: Any = cv2.convertScaleAbs(levels) if top == 255 else np.round(levels).astype(front.dtype)
-    out: Any = cv2.copyTo(whole, (share >= 1).astype(np.uint8), plain.copy())
-    blended = (share > 0) & ((share < 1) | (allowed < 1))
-    a, most, before = share[blended][:, None], allowed[blended][:, None], plain[blended].astype(np.float32)
-    over = front[blended] + a * (levels[blended] - front[blended])
-    out[blended] = np.clip(np.round(before + most * (over - before)), 0, top)
+    top = np.iinfo(front.dtype).max
+    seen: Any = np.clip(shown, 0, 1)
+    out: Any = cv2.copyTo(_levels(seen, top, front.dtype), (share >= 1).astype(np.uint8), plain.copy())
+    blended = ((share > 0) & ((share < 1) | (allowed < 1))).astype(np.uint8)
+    if blended.any():
+        over = front.astype(np.float32)
+        over += _thrice(share) * (seen * np.float32(top) - over)
+        if allowed.min() < 1:
+            before = plain.astype(np.float32)
+            over = before + _thrice(allowed) * (over - before)
+        cv2.copyTo(_levels(over, 1, front.dtype), blended, out)
     return out
+
+
+def _thrice(plane: Picture) -> Picture:
+    """A plane (h, w) as three channels: NumPy takes ten times as long to stretch so short an axis."""
+    return cv2.merge([plane] * 3)  # pyright: ignore[reportReturnType]
+
+
+def _levels(picture: Picture, top: float, dtype: Any) -> Any:
+    """`top` times the picture, rounded and clipped to what the dtype holds."""
+    return cv2.addWeighted(picture, top, picture, 0, 0, dtype=cv2.CV_8U if dtype == np.uint8 else cv2.CV_16U)
 
 
 def allowed_in(over: Laid, box: Box) -> Picture:
