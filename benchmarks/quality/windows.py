@@ -137,7 +137,7 @@ def view(label: dict[str, Any], pair: np.ndarray, folder: Path, eyes: Network) -
         "view's median over the wall's, EV": float(np.log2(linear[0] / linear[1])),
         "b* of what is neutral in it": float(np.median(lab[..., 2][neutral])),
         "new step along the frame where exposures are flat, levels": float(255 * np.percentile(step, 99)),
-        "recoverable pixels that the network has": float(np.mean(window_prior(exposures, eyes)[burnt] > 0.25)),
+        "recoverable pixels that the network has": float(np.mean(window_prior(exposures, eyes)[burnt] > 0.2)),
     }
 
 

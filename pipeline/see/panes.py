@@ -30,7 +30,7 @@ _CURTAIN = 2.2
 _SMALLEST = 0.0015
 _PLAIN = (0.08, 0.2)
 """Local contrast (EV) between which glass comes to show a view: frosted panes and closed blinds have none."""
-_LIKELY = (0.25, 0.5)
+_LIKELY = (0.2, 0.5)
 """Prior from which a pane belongs to a window, and from which there is one (Canny's hysteresis)."""
 _FEATHER = 0.004
 _NEARER, _NEAR_ENOUGH = 0.3, 0.75
