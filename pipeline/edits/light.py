@@ -8,7 +8,7 @@ curve (exact for every pixel), the rest a local affine field (render/transfer.py
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -24,9 +24,9 @@ from pipeline.render.transfer import compile_tone
 from pipeline.see.scene import Seen
 
 Field = NDArray[np.floating[Any]]
-_MEDIAN = 0.63
+_MEDIAN = 0.64
 """House level of the median luma (sRGB-encoded): L* 65, the upper third of listing photos of rooms."""
-_GROUND = 0.54
+_GROUND = 0.55
 """Likewise outdoors, of all but the sky."""
 _LAMP = 0.92
 """Luma of lamps, windows and burnt skies, by which no picture is judged."""
@@ -35,22 +35,27 @@ _DIMMEST_WHITE = 0.5
 _BLACK = 0.06
 _DEEPEST = 0.02
 _WIDE = 0.08
+_SHADOWS, _NO_SHADOW, _GREY, _ANCHORED, _DIMMER = 30, 0.18, 0.06, 0.8, 0.015
+"""Percentile of dark things that tells the shadows, and level from which it is none; the level above which a lift makes
+a veil of them, so that black follows; the share of what they were that becomes black at most; what that may cost the
+median."""
 _CONTRAST = 0.5
-_GAMMA = (0.4, 1.03)
+_GAMMA = (0.37, 1.03)
 _TOE = 0.1
 _FULL = 0.97
 _HEADROOM = 0.15
 _CLIPPED = 0.05
 """Share of burnt pixels from which a picture counts as too bright."""
-_GLOBAL = 0.7
+_GLOBAL = 0.6
 _CURVE = 256
 _DETAIL_FLOOR = 0.8
 _KNEE = 0.85
-_SATURATION, _OUTDOORS = 0.6, 0.95
+_SATURATION, _OUTDOORS = 0.65, 0.95
 """Share of a change of luma that saturation keeps up with: less in rooms, whose shadows have the colour of lamps."""
-_FILL = 0.75
-_BURNT, _MORE_BURNT = 0.985, 0.08
-"""Level from which a channel counts as burnt, and the share of a picture that may come to be so."""
+_FILL = 0.65
+_BURNT, _NEWLY_BURNT, _MORE_BURNT = 0.985, 0.03, 0.06
+"""Level from which a channel counts as burnt; share of a picture from which the curve is gentler on what is bright; and
+the share that may come to be so."""
 _NIGHT_LIFT = 0.45
 """EV by which the median of a picture at dusk or night is lifted at most: half an EV, less what a proxy leaves open."""
 
@@ -72,16 +77,20 @@ class Exposure:
     def __call__(self, x: Any, share: float = 1.0) -> Any:
         """The curve, or the part of it that `share` of levels, gamma and contrast makes."""
         black, white = self.black * share, 1 + (self.white - 1) * share
-        gamma = self.gamma**share
         level = np.clip((np.asarray(x) - black) / (white - black), 0, 1.5)
-        low, high = _TOE**gamma, (1 + _TOE) ** gamma
-        bright = (np.power(level + _TOE, gamma) - low) / (high - low)
-        inside = np.clip(bright, 0, 1)
-        return bright - self.contrast * share * inside * (1 - inside) * (1 - inside / self.pivot)
+        return _lifted(level, self.gamma**share, self.contrast * share, self.pivot)
 
     def slope(self, x: Any) -> Any:
         """Its derivative."""
         return (self(x + 0.005) - self(x - 0.005)) / 0.01
+
+
+def _lifted(level: Any, gamma: Any, contrast: float, pivot: float) -> Any:
+    """Levels through the gamma with its toe and the S of contrast (Exposure); level and gamma broadcast."""
+    low, high = _TOE**gamma, (1 + _TOE) ** gamma
+    bright = (np.power(level + _TOE, gamma) - low) / (high - low)
+    inside = np.clip(bright, 0, 1)
+    return bright - contrast * inside * (1 - inside) * (1 - inside / pivot)
 
 
 def plan(proxy: Field, seen: Seen, panel: Light) -> list[Operation]:
@@ -96,7 +105,7 @@ def plan(proxy: Field, seen: Seen, panel: Light) -> list[Operation]:
     proxy = np.clip(proxy, 0, 1).astype(np.float32)
     exposure = solve(proxy, seen, panel)
     saturation = _OUTDOORS if seen.place == "exterior" else _SATURATION
-    lit = relit(proxy, exposure, _fill(proxy, seen), saturation)
+    lit = relit(proxy, exposure, _fill(proxy, exposure, seen), saturation)
     strength = panel.strength * _share(proxy, lit, dim=seen.stays_dim)
     x = np.linspace(0, 1, _CURVE, dtype=np.float32)
     curve = x + strength * (np.minimum(roll_off(exposure(x, _GLOBAL), float(exposure(1.0, _GLOBAL))), 1) - x)
@@ -139,26 +148,56 @@ def solve(proxy: Field, seen: Seen, panel: Light) -> Exposure:
     contrast = _CONTRAST + 0.4 * panel.contrast
     headroom = float(np.clip((_FULL - np.percentile(luma, 95)) / _HEADROOM, 0, 1))
     pivot = 1 - 0.5 * headroom
-    black = _black(luma)
     # Stretching does half of the lift at most, the gamma the rest: it lifts corners more, and grey walls are not white.
     dimmest = max(_DIMMEST_WHITE + (0.9 - _DIMMEST_WHITE) * seen.night, min(median / target, 1.0) ** 0.5)
     white = float(np.clip(np.percentile(small.max(axis=2), 99) / _WHITE, dimmest, 1))
+    brightest = np.percentile(small.max(axis=2), np.linspace(0, 100, 201))
+    most = float(np.mean(brightest > _BURNT)) + _NEWLY_BURNT
+    black, dark = _blacks(luma)
+    found = Exposure(black, white, 1.0, contrast, pivot)
+    for gentler in np.linspace(0, 1, 5).tolist():
+        calm = replace(found, black=black, white=white + gentler * (1 - white), pivot=pivot + gentler * (1 - pivot))
+        found = _anchored(calm, dark, median, target)
+        if np.mean(roll_off(found(brightest), float(found(1.0))) > _BURNT) <= most:
+            break
+    return found
+
+
+def _anchored(curve: Exposure, dark: float, median: float, target: float) -> Exposure:
+    """The curve with the gamma that takes the median to the target, and with black where shadows stay `dark`.
+
+    Black follows only while the median gets there: light comes first.
+    """
+    found = _reaching(curve, median, target)
+    least = min(float(found(median)), target) - _DIMMER
+    for black in np.linspace(curve.black, max(curve.black, _ANCHORED * dark), 9)[1:].tolist():
+        deeper = _reaching(replace(curve, black=black), median, target)
+        if found(dark) <= max(dark, _GREY) or deeper(median) < least:
+            break
+        found = deeper
+    return found
+
+
+def _reaching(curve: Exposure, median: float, target: float) -> Exposure:
+    """The curve with the gamma that takes the median to the target, or nearest to it."""
     gammas = np.linspace(*_GAMMA, 121)
-    reached = [float(Exposure(black, white, g, contrast, pivot)(median)) for g in gammas]
-    gamma = float(gammas[int(np.argmin(np.abs(np.array(reached) - target)))])
-    return Exposure(black, white, gamma, contrast, pivot)
+    level = np.clip((median - curve.black) / (curve.white - curve.black), 0, 1.5)
+    reached = _lifted(level, gammas, curve.contrast, curve.pivot)
+    return replace(curve, gamma=float(gammas[int(np.argmin(np.abs(reached - target)))]))
 
 
-def _black(luma: Any) -> float:
-    """The level that becomes black: a photo looks washed out where its darkest things are grey.
+def _blacks(luma: Any) -> tuple[float, float]:
+    """The level that becomes black, and that of the shadows: grey where it is darkest, a photo looks washed out.
 
     Read from what is dark within its surroundings only (gaps, iron, black furniture): a dark corner is a lack of light.
+    Both are 0 where nothing is.
     """
     wide = cv2.GaussianBlur(luma, (0, 0), _WIDE * max(luma.shape))
     things = luma[luma < 0.5 * wide]
     if things.size < 0.002 * luma.size:
-        return 0.0
-    return float(np.clip(np.percentile(things, 5) - _DEEPEST, 0, _BLACK))
+        return 0.0, 0.0
+    deepest, shadows = np.percentile(things, (5, _SHADOWS)).tolist()
+    return float(np.clip(deepest - _DEEPEST, 0, _BLACK)), shadows if shadows < _NO_SHADOW else 0.0
 
 
 def relit(proxy: Field, exposure: Exposure, fill: float, saturation: float) -> NDArray[np.float32]:
@@ -169,9 +208,9 @@ def relit(proxy: Field, exposure: Exposure, fill: float, saturation: float) -> N
     """
     luma = cv2.cvtColor(proxy.astype(np.float32), cv2.COLOR_RGB2GRAY)
     base = _base(luma)
-    keep = np.maximum(exposure.slope(base), _DETAIL_FLOOR)
     x = np.linspace(0, 1, 1024)
     shown = np.interp(base, x, filled(exposure(x), x, fill)).astype(np.float32)
+    keep = np.maximum(exposure.slope(base), _DETAIL_FLOOR)
     target = np.maximum(roll_off(shown + keep * (luma - base), float(exposure(1.0))), 0)
     chroma = proxy - luma[..., None]
     ratio = 1 + saturation * ((target + 0.02) / (luma + 0.02) - 1)
@@ -185,9 +224,9 @@ def filled(bright: Any, x: Any, fill: float) -> Any:
     return np.maximum.accumulate(bright + fill * x * (1 - x) ** 4)
 
 
-def _fill(proxy: Field, seen: Seen) -> float:
-    """More light for shadows the darker they are; none where they are open already, or at night."""
-    shadows = float(np.percentile(cv2.cvtColor(proxy, cv2.COLOR_RGB2GRAY), 5))
+def _fill(proxy: Field, exposure: Exposure, seen: Seen) -> float:
+    """More light for shadows the darker the curve leaves them; none where they are open already, or at night."""
+    shadows = float(exposure(np.percentile(cv2.cvtColor(proxy, cv2.COLOR_RGB2GRAY), 5)))
     return _FILL * float(np.clip((0.25 - shadows) / 0.15, 0, 1)) * (1 - seen.night)
 
 
