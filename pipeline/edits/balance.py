@@ -32,6 +32,8 @@ _ENOUGH = 0.25
 """Share of the picture that must vote outdoors for the light to be fully believed."""
 _SHADE = (0.5, 0.25)
 """Darker share of the surfaces outdoors, and the quantile of their warmth that is the shade's."""
+_COOLEST, _COOLER = 0.15, 0.06
+"""Quantile of the warmth of surfaces in a room, and how much more may be taken away."""
 _GAIN = (0.4, 2.6)
 _CURVE = 256
 _FADE = 0.88
@@ -110,7 +112,7 @@ def illuminant(proxy: Field, coloured: Any = None) -> NDArray[np.float64]:
     # Wood and painted walls vote for themselves; edges then disagree, and the correction is held back.
     trust = _LEAST_TRUST + (1 - _LEAST_TRUST) * np.exp(-np.sum((found - edge) ** 2) / 0.3**2)
     if coloured is None:
-        return _bounded(found * trust)
+        return _unmixed(_bounded(found * trust), votes)
     trust *= min(1.0, len(votes) / (_ENOUGH * ignored.size)) if ignored.any() else 1.0
     return _sunlit(_bounded(found * trust), votes, luma)
 
@@ -119,6 +121,13 @@ def _sunlit(chroma: NDArray[np.float64], votes: NDArray[np.float64], luma: Any) 
     """No more warmth than the shade has: the sun may be golden, and what it does not reach must not turn blue."""
     shade = votes[luma <= np.quantile(luma, _SHADE[0])] @ _WARM_AXIS
     excess = float(chroma @ _WARM_AXIS) - max(float(np.quantile(shade, _SHADE[1])), 0.0)
+    return chroma - max(excess, 0.0) * _WARM_AXIS
+
+
+def _unmixed(chroma: NDArray[np.float64], votes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Little more warmth than the coolest surfaces have: where lamps and daylight mix, walls must not turn blue."""
+    coolest = float(np.quantile(votes @ _WARM_AXIS, _COOLEST))
+    excess = float(chroma @ _WARM_AXIS) - max(coolest + _COOLER, 0.0)
     return chroma - max(excess, 0.0) * _WARM_AXIS
 
 

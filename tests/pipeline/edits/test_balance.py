@@ -146,3 +146,17 @@ def test_golden_sun_does_not_turn_the_shade_blue() -> None:
     # Where the shade is golden, too, it is a cast.
     golden = sunlit((0.13, 0.085, 0.04))
     assert colour(shown_after(plan(golden, outdoors, Balance()), golden))[0] > colour(golden)[0] + 0.15
+
+
+def test_daylight_in_a_room_of_lamps_does_not_turn_blue() -> None:
+    """Lamps on four fifths of the walls, daylight from the side on the rest."""
+    wall = np.clip(np.random.default_rng(0).normal(0.35, 0.02, (240, 360, 1)), 0, 1) * np.ones(3)
+    wall[:, :288] *= [1.15, 1.0, 0.75]
+    picture = encode(wall.astype(np.float32))
+
+    after = shown_after(plan(picture, Seen(), Balance()), picture)
+    day, lamps = after[:, 300:].mean(axis=(0, 1)), after[:, :280].mean(axis=(0, 1))
+    before = picture[:, :280].mean(axis=(0, 1))
+
+    assert day[2] - day[0] < 0.04
+    assert lamps[0] - lamps[2] < 0.9 * (before[0] - before[2])
