@@ -126,8 +126,12 @@ def _doubtful(border: Border, proxy: Field, vegetation: Field) -> bool:
     doubts = (border.open, border.strayed, border.torn, border.mottled, border.elsewhere, border.parted)
     if any(doubt > most for doubt, most in zip(doubts, _MOST, strict=True)):
         return True
-    left = remnants(layer_of(border, border.old), proxy, vegetation)
-    return left.ghosts > _GHOSTS or left.scraps > _SCRAPS
+    layer = layer_of(border, border.old)
+    left = remnants(layer, proxy, vegetation)
+    if left.ghosts > _GHOSTS:
+        return True
+    # Pale stone mixes with what is beside it: a closer look tells it from sky.
+    return left.scraps > _SCRAPS and remnants(layer, proxy, vegetation, size=max(proxy.shape)).scraps > _SCRAPS
 
 
 def _brightness(lit: Field, seen: Seen) -> float:

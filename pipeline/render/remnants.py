@@ -36,12 +36,14 @@ class Remnants:
     scraps: float = 0.0
 
 
-def remnants(layer: Layer, proxy: NDArray[np.floating[Any]], crowns: NDArray[np.floating[Any]]) -> Remnants:
+def remnants(
+    layer: Layer, proxy: NDArray[np.floating[Any]], crowns: NDArray[np.floating[Any]], *, size: int = CELLS
+) -> Remnants:
     """What would be left, as seen in a small version of the whole picture (h, w, 3) 0..1 before all tones.
 
-    crowns: (h, w) 0..1 where trees are, which may be half transparent.
+    crowns: (h, w) 0..1 where trees are, which may be half transparent. size: the long side at which it is looked at.
     """
-    source: Any = np.round(np.clip(reduced(proxy, CELLS), 0, 1) * 255).astype(np.uint8)
+    source: Any = np.round(np.clip(reduced(proxy, size), 0, 1) * 255).astype(np.uint8)
     over = lay(replace(layer, strength=1.0, origin="rendered", asset=""), source, None, np.ones((1, 1), np.float32))
     # The limits are those of edges a pixel wide, as large pictures have them at this size.
     found = matte(replace(over, reach=1), source, (0, 0, source.shape[1], source.shape[0]))

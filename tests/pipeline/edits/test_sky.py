@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from pipeline.codes import Code
 from pipeline.edits.sky import Day, NewSky, plan
 from pipeline.recipe import Sky
-from pipeline.see.scene import Seen
+from pipeline.see.scene import Seen, look
 
 GREY, BLUE = (0.80, 0.81, 0.82), (0.35, 0.55, 0.85)
 ROOF = np.array([[0, 200], [150, 190], [240, 120], [330, 190], [480, 180], [480, 320], [0, 320]], np.int32)
@@ -149,6 +150,17 @@ def test_walls_in_different_light_do_not_pass_for_one_sky() -> None:
 
     assert len(decided(picture, replace(seen(), sky=mask), WHEN_DULL).operations) == 1
     assert decided(walls, replace(seen(), sky=mask), WHEN_DULL).warnings == (Code.SKY_LOW_CONFIDENCE,)
+
+
+def test_pale_stone_before_the_sky_is_told_from_it_by_a_closer_look(data: Path) -> None:
+    """Half as large, its chimneys mix with the sky and would pass for scraps of it."""
+    picture = cv2.imread(str(data / "photos" / "ext_castle_7102.jpg"))[..., ::-1].astype(np.float32) / 255
+
+    small, large = (cv2.resize(picture, (w, w * 3 // 4), interpolation=cv2.INTER_AREA) for w in (768, 1536))
+    found = [plan(p, p, p, look(p), Sky(replace="always"), listing="castle") for p in (small, large)]
+
+    assert [[code.name for code in f.warnings] for f in found] == [["SKY_LOW_CONFIDENCE"], []]
+    assert len(found[1].operations) == 1
 
 
 def test_a_brighter_scene_gets_a_brighter_sky_within_bounds() -> None:
