@@ -37,6 +37,15 @@ def test_blue_evening_and_clouds_with_some_blue_are_not(colours: tuple[tuple[flo
     assert dullness(picture, picture, seen()) == 0.0
 
 
+def test_pale_blue_between_clouds_is_no_overcast() -> None:
+    pale, cloud, even = (0.70, 0.74, 0.80), (0.93, 0.92, 0.89), (0.70, 0.74, 0.78)
+
+    broken, closed = front(pale, cloud, pale, cloud), front(even)
+
+    assert dullness(broken, broken, seen()) < 0.5
+    assert dullness(closed, closed, seen()) > 0.5
+
+
 def test_a_cast_of_the_whole_photo_makes_no_good_sky() -> None:
     bluish = front(GREY, cast=(0.94, 1.0, 1.08))
     assert dullness(bluish, front(GREY), seen()) > 0.5
