@@ -24,9 +24,9 @@ from pipeline.render.transfer import compile_tone
 from pipeline.see.scene import Seen
 
 Field = NDArray[np.floating[Any]]
-_MEDIAN = 0.64
+_MEDIAN = 0.63
 """House level of the median luma (sRGB-encoded): L* 65, the upper third of listing photos of rooms."""
-_GROUND = 0.55
+_GROUND = 0.54
 """Likewise outdoors, of all but the sky."""
 _LAMP = 0.92
 """Luma of lamps, windows and burnt skies, by which no picture is judged."""
@@ -40,19 +40,19 @@ _SHADOWS, _NO_SHADOW, _GREY, _ANCHORED, _DIMMER = 30, 0.18, 0.06, 0.8, 0.015
 a veil of them, so that black follows; the share of what they were that becomes black at most; what that may cost the
 median."""
 _CONTRAST = 0.5
-_GAMMA = (0.37, 1.03)
+_GAMMA = (0.4, 1.03)
 _TOE = 0.1
 _FULL = 0.97
 _HEADROOM = 0.15
 _CLIPPED = 0.05
 """Share of burnt pixels from which a picture counts as too bright."""
-_GLOBAL = 0.6
+_GLOBAL = 0.7
 _CURVE = 256
 _DETAIL_FLOOR = 0.8
 _KNEE = 0.85
-_SATURATION, _OUTDOORS = 0.65, 0.95
+_SATURATION, _OUTDOORS = 0.6, 0.95
 """Share of a change of luma that saturation keeps up with: less in rooms, whose shadows have the colour of lamps."""
-_FILL = 0.65
+_FILL = 0.75
 _BURNT, _NEWLY_BURNT, _MORE_BURNT = 0.985, 0.03, 0.06
 """Level from which a channel counts as burnt; share of a picture from which the curve is gentler on what is bright; and
 the share that may come to be so."""
@@ -105,7 +105,7 @@ def plan(proxy: Field, seen: Seen, panel: Light) -> list[Operation]:
     proxy = np.clip(proxy, 0, 1).astype(np.float32)
     exposure = solve(proxy, seen, panel)
     saturation = _OUTDOORS if seen.place == "exterior" else _SATURATION
-    lit = relit(proxy, exposure, _fill(proxy, exposure, seen), saturation)
+    lit = relit(proxy, exposure, _fill(proxy, seen), saturation)
     strength = panel.strength * _share(proxy, lit, dim=seen.stays_dim)
     x = np.linspace(0, 1, _CURVE, dtype=np.float32)
     curve = x + strength * (np.minimum(roll_off(exposure(x, _GLOBAL), float(exposure(1.0, _GLOBAL))), 1) - x)
@@ -224,9 +224,9 @@ def filled(bright: Any, x: Any, fill: float) -> Any:
     return np.maximum.accumulate(bright + fill * x * (1 - x) ** 4)
 
 
-def _fill(proxy: Field, exposure: Exposure, seen: Seen) -> float:
-    """More light for shadows the darker the curve leaves them; none where they are open already, or at night."""
-    shadows = float(exposure(np.percentile(cv2.cvtColor(proxy, cv2.COLOR_RGB2GRAY), 5)))
+def _fill(proxy: Field, seen: Seen) -> float:
+    """More light for shadows the darker they are; none where they are open already, or at night."""
+    shadows = float(np.percentile(cv2.cvtColor(proxy, cv2.COLOR_RGB2GRAY), 5))
     return _FILL * float(np.clip((0.25 - shadows) / 0.15, 0, 1)) * (1 - seen.night)
 
 
