@@ -30,7 +30,7 @@ from pipeline.merge.tiles import sample
 from pipeline.read.color import from_linear, to_linear
 from pipeline.read.shots import find_shots
 from pipeline.see.nets import SHIPPED, Network
-from pipeline.see.panes import eight_bits, window_prior
+from pipeline.see.panes import LIKELY, eight_bits, window_prior
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -137,7 +137,7 @@ def view(label: dict[str, Any], pair: np.ndarray, folder: Path, eyes: Network) -
         "view's median over the wall's, EV": float(np.log2(linear[0] / linear[1])),
         "b* of what is neutral in it": float(np.median(lab[..., 2][neutral])),
         "new step along the frame where exposures are flat, levels": float(255 * np.percentile(step, 99)),
-        "recoverable pixels that the network has": float(np.mean(window_prior(exposures, eyes)[burnt] > 0.2)),
+        "recoverable pixels that the network has": float(np.mean(window_prior(exposures, eyes)[burnt] > LIKELY[0])),
     }
 
 

@@ -120,14 +120,17 @@ def illuminant(proxy: Field, coloured: Any = None) -> NDArray[np.float64]:
 def _sunlit(chroma: NDArray[np.float64], votes: NDArray[np.float64], luma: Any) -> NDArray[np.float64]:
     """No more warmth than the shade has: the sun may be golden, and what it does not reach must not turn blue."""
     shade = votes[luma <= np.quantile(luma, _SHADE[0])] @ _WARM_AXIS
-    excess = float(chroma @ _WARM_AXIS) - max(float(np.quantile(shade, _SHADE[1])), 0.0)
-    return chroma - max(excess, 0.0) * _WARM_AXIS
+    return _no_warmer(chroma, float(np.quantile(shade, _SHADE[1])))
 
 
 def _unmixed(chroma: NDArray[np.float64], votes: NDArray[np.float64]) -> NDArray[np.float64]:
     """Little more warmth than the coolest surfaces have: where lamps and daylight mix, walls must not turn blue."""
-    coolest = float(np.quantile(votes @ _WARM_AXIS, _COOLEST))
-    excess = float(chroma @ _WARM_AXIS) - max(coolest + _COOLER, 0.0)
+    return _no_warmer(chroma, float(np.quantile(votes @ _WARM_AXIS, _COOLEST)) + _COOLER)
+
+
+def _no_warmer(chroma: NDArray[np.float64], warmth: float) -> NDArray[np.float64]:
+    """A light of at most that warmth, which counts as none where it is cool."""
+    excess = float(chroma @ _WARM_AXIS) - max(warmth, 0.0)
     return chroma - max(excess, 0.0) * _WARM_AXIS
 
 

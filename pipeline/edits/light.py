@@ -24,7 +24,7 @@ from pipeline.render.transfer import compile_tone
 from pipeline.see.scene import Seen
 
 Field = NDArray[np.floating[Any]]
-_MEDIAN = 0.63
+_ROOM = 0.63
 """House level of the median luma (sRGB-encoded): L* 65, the upper third of listing photos of rooms."""
 _GROUND = 0.54
 """Likewise outdoors, of all but the sky."""
@@ -132,12 +132,25 @@ def solve(proxy: Field, seen: Seen, panel: Light) -> Exposure:
     """The curve that brings this picture to the house levels."""
     small = reduced(proxy, 512)
     luma = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+    median, target = _median(luma, seen, panel)
+    contrast = _CONTRAST + 0.4 * panel.contrast
+    headroom = float(np.clip((_FULL - np.percentile(luma, 95)) / _HEADROOM, 0, 1))
+    pivot = 1 - 0.5 * headroom
+    # Stretching does half of the lift at most, the gamma the rest: it lifts corners more, and grey walls are not white.
+    dimmest = max(_DIMMEST_WHITE + (0.9 - _DIMMEST_WHITE) * seen.night, min(median / target, 1.0) ** 0.5)
+    white = float(np.clip(np.percentile(small.max(axis=2), 99) / _WHITE, dimmest, 1))
+    black, dark = _blacks(luma)
+    return _calmed(Exposure(black, white, 1.0, contrast, pivot), small.max(axis=2), dark, median, target)
+
+
+def _median(luma: Any, seen: Seen, panel: Light) -> tuple[float, float]:
+    """The median luma by which a picture is judged, and the level that it is brought to."""
     outdoors = seen.place == "exterior"
     lit = luma < _LAMP
     if outdoors:
         lit &= cv2.resize(seen.sky.astype(np.float32), luma.shape[::-1], interpolation=cv2.INTER_AREA) < 0.5
     median = max(float(np.median(luma[lit] if np.mean(lit) > 0.1 else luma)), 1 / 255)
-    target = (_GROUND if outdoors else _MEDIAN) - 0.32 * seen.night + 0.08 * panel.brightness
+    target = (_GROUND if outdoors else _ROOM) - 0.32 * seen.night + 0.08 * panel.brightness
     if seen.stays_dim:
         # Dusk stays dusk.
         lifted = from_linear(to_linear(np.array([median], np.float32)) * np.float32(2**_NIGHT_LIFT))
@@ -145,19 +158,17 @@ def solve(proxy: Field, seen: Seen, panel: Light) -> Exposure:
     elif np.mean(luma > _FULL) < _CLIPPED:
         # A bright room that is not burnt is as it should be: contrast must not make it grey.
         target = max(target, median + 0.08 * panel.brightness)
-    contrast = _CONTRAST + 0.4 * panel.contrast
-    headroom = float(np.clip((_FULL - np.percentile(luma, 95)) / _HEADROOM, 0, 1))
-    pivot = 1 - 0.5 * headroom
-    # Stretching does half of the lift at most, the gamma the rest: it lifts corners more, and grey walls are not white.
-    dimmest = max(_DIMMEST_WHITE + (0.9 - _DIMMEST_WHITE) * seen.night, min(median / target, 1.0) ** 0.5)
-    white = float(np.clip(np.percentile(small.max(axis=2), 99) / _WHITE, dimmest, 1))
-    brightest = np.percentile(small.max(axis=2), np.linspace(0, 100, 201))
+    return median, target
+
+
+def _calmed(curve: Exposure, peak: Any, dark: float, median: float, target: float) -> Exposure:
+    """The curve, solved; gentler on what is bright where it would burn much of it (peak: (h, w) largest channel)."""
+    brightest = np.percentile(peak, np.linspace(0, 100, 201))
     most = float(np.mean(brightest > _BURNT)) + _NEWLY_BURNT
-    black, dark = _blacks(luma)
-    found = Exposure(black, white, 1.0, contrast, pivot)
+    found = curve
     for gentler in np.linspace(0, 1, 5).tolist():
-        calm = replace(found, black=black, white=white + gentler * (1 - white), pivot=pivot + gentler * (1 - pivot))
-        found = _anchored(calm, dark, median, target)
+        white, pivot = (v + gentler * (1 - v) for v in (curve.white, curve.pivot))
+        found = _anchored(replace(curve, white=white, pivot=pivot), dark, median, target)
         if np.mean(roll_off(found(brightest), float(found(1.0))) > _BURNT) <= most:
             break
     return found

@@ -30,9 +30,9 @@ Runner = Callable[[Callable[[Box], None], Sequence[Box]], None]
 def _keep_freed_memory() -> None:
     """Make glibc serve arrays of up to 32 MB from memory that was freed before, not from new pages each time.
 
-    These are the limits that its own adaptation reaches once a process has freed an array of 32 MB. Until then every
-    array of a tile is new pages, which the kernel must clear: that costs as much as the arithmetic. One arena, as what
-    one thread has freed would not serve another else: that costs time, and a sixth of the peak.
+    By itself it does so once a process has freed one of 32 MB. Until then every array of a tile is new pages,
+    which the kernel must clear: that costs as much as the arithmetic. All threads share one arena, or else what one of
+    them has freed would not serve the others: that costs time, and a sixth of the peak.
     """
     trim_threshold, mmap_threshold, arena_max = -1, -3, -8  # of malloc.h
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None

@@ -30,7 +30,7 @@ _CURTAIN = 2.2
 _SMALLEST = 0.0015
 _PLAIN = (0.08, 0.2)
 """Local contrast (EV) between which glass comes to show a view: frosted panes and closed blinds have none."""
-_LIKELY = (0.2, 0.5)
+LIKELY = (0.2, 0.5)
 """Prior from which a pane belongs to a window, and from which there is one (Canny's hysteresis)."""
 _FEATHER = 0.004
 _NEARER, _NEAR_ENOUGH = 0.3, 0.75
@@ -64,7 +64,7 @@ def _glass(exposure: NDArray[np.uint8], eyes: Network) -> NDArray[np.float32]:
 
 def _around(likely: Field) -> tuple[slice, slice] | None:
     """The windows with some of the room about them; None where there are none, or they fill the frame."""
-    there = likely > _LIKELY[1]
+    there = likely > LIKELY[1]
     if not there.any():
         return None
     box: list[slice] = []
@@ -79,7 +79,7 @@ def _around(likely: Field) -> tuple[slice, slice] | None:
 def _panes(likely: Field) -> list[NDArray[np.bool_]]:
     """Masks (h, w) of what hangs together, muntins apart."""
     near = np.ones((2 * round(0.01 * max(likely.shape)) + 1,) * 2, np.uint8)
-    there = likely > _LIKELY[0]
+    there = likely > LIKELY[0]
     count, labels = cv2.connectedComponents(cv2.dilate(there.astype(np.uint8), near))
     return [(labels == k) & there for k in range(1, count)]
 
@@ -89,10 +89,10 @@ def _trusted(likely: Field, darkest: Field, exposure: NDArray[np.uint8]) -> NDAr
     long = max(likely.shape)
     apart = np.ones((2 * round(_APART * long) + 1,) * 2, np.uint8)
     count, cores = cv2.connectedComponents(
-        cv2.morphologyEx((likely > _LIKELY[1]).astype(np.uint8), cv2.MORPH_OPEN, apart)
+        cv2.morphologyEx((likely > LIKELY[1]).astype(np.uint8), cv2.MORPH_OPEN, apart)
     )
     panes = [cores == k for k in range(1, count)]
-    sure = [pane for pane in panes if np.mean(darkest[pane] > _LIKELY[0]) > _SURE]
+    sure = [pane for pane in panes if np.mean(darkest[pane] > LIKELY[0]) > _SURE]
     if not sure:
         return np.zeros(likely.shape, bool)
     away = cv2.distanceTransform((~np.any(sure, axis=0)).astype(np.uint8), cv2.DIST_L2, 3)
@@ -130,7 +130,7 @@ def view_of(
     mask = nothing
     for window in _panes(prior):
         seen = window & (radiance > wall + _BRIGHTER[1])
-        if np.mean(window & recovered & (prior > _LIKELY[1])) >= _SMALLEST and seen.any():
+        if np.mean(window & recovered & (prior > LIKELY[1])) >= _SMALLEST and seen.any():
             darkest = max(wall + _BRIGHTER[0], float(np.median(radiance[seen])) - _CURTAIN)
             outside = _ramp(closed - darkest, (0, _BRIGHTER[1] - _BRIGHTER[0])).astype(np.float32)
             mask = mask + window * outside * np.float32(_ramp(np.median(contrast[seen]), _PLAIN))
