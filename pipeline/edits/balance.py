@@ -34,6 +34,8 @@ _SHADE = (0.5, 0.25)
 """Darker share of the surfaces outdoors, and the quantile of their warmth that is the shade's."""
 _COOLEST, _COOLER = 0.15, 0.06
 """Quantile of the warmth of surfaces in a room, and how much more may be taken away."""
+_DOUBTFUL = 0.5
+"""Share of a cast that is kept where it may be the colour of dusk."""
 _GAIN = (0.4, 2.6)
 _CURVE = 256
 _FADE = 0.88
@@ -49,7 +51,8 @@ def plan(proxy: Field, seen: Seen, panel: Balance) -> list[Operation]:
     if panel.strength == 0:
         return []
     # At dusk the light of windows is meant to be warm, and that of the sky blue.
-    chroma = illuminant(proxy, _coloured(seen, proxy)) * panel.strength * (1 - seen.dusk)
+    kept = max(seen.dusk, _DOUBTFUL if seen.may_be_dusk else 0.0)
+    chroma = illuminant(proxy, _coloured(seen, proxy)) * panel.strength * (1 - kept)
     chroma = chroma - panel.warmth * 0.15 * _WARM_AXIS
     gains = gains_of(chroma)
     if np.max(np.abs(gains - 1)) < 0.004:

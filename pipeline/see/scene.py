@@ -24,6 +24,8 @@ _NO_PHOTO, _SURELY_NONE, _NO_GRAIN, _LIKELY = 0.8, 0.97, 0.3, 0.6
 _DUSK, _MAYBE, _DAY = (0.2, 0.4), 0.055, 0.03
 """Probabilities between which dusk becomes certain; from which it cannot be excluded; below which it is day."""
 _LIT = ("interior", "exterior")
+_DOUBTFUL = (0.02, 0.1)
+"""Probability of outdoors between which a room becomes doubtful enough for its dusk to count in full."""
 _BURNT = 250 / 255
 _GRAIN = 0.6 / 255
 """Local deviation of luma below which there is no grain."""
@@ -88,9 +90,14 @@ class Seen:
         return min(max((self.twilight - _DUSK[0]) / (_DUSK[1] - _DUSK[0]), 0.0), 1.0)
 
     @property
+    def may_be_dusk(self) -> bool:
+        """Whether dusk cannot be excluded."""
+        return self.twilight >= _MAYBE
+
+    @property
     def stays_dim(self) -> bool:
-        """Whether its light is to be lifted by little: at night, and where dusk cannot be excluded."""
-        return self.night >= 0.5 or self.twilight >= _MAYBE
+        """Whether its light is to be lifted by little: at night, and where it may be dusk."""
+        return self.night >= 0.5 or self.may_be_dusk
 
     @property
     def sky_fraction(self) -> float:
@@ -151,14 +158,21 @@ def look(proxy: Field, *, focal: float | None = None, eyes: Network | None = Non
         roll, sure = horizon_roll(seen.sky)
         if sure > 0:
             seen = replace(seen, tilt=replace(seen.tilt, roll=round(roll, 3), confidence=round(sure, 3)))
-    outside = 1 - float(places[PLACES.index("interior")])
-    twilight = outside * dusk_of(proxy, seen.sky, seen.lights[LIGHTS.index("night")])
+    twilight = _outside(1 - float(places[PLACES.index("interior")])) * dusk_of(
+        proxy, seen.sky, seen.lights[LIGHTS.index("night")]
+    )
     seen = replace(seen, twilight=twilight)
     # A dark room is one to be lit; so are a front and a lawn in the shade below a bright sky.
     dark = _night(proxy) * min(max(twilight / _DAY, 0.0), 1.0) if seen.place in _LIT else _night(proxy)
     seen = replace(seen, night=max(dark, seen.dusk))
     frame = frame_of(proxy)
     return _within(seen, frame) if any(frame) else seen
+
+
+def _outside(probability: float) -> float:
+    """How much a dusk counts, given the probability of outdoors: by night the network takes lit facades for rooms."""
+    least, most = _DOUBTFUL
+    return max(probability, min((probability - least) / (most - least), 1.0))
 
 
 def _within(seen: Seen, frame: tuple[int, int, int, int]) -> Seen:

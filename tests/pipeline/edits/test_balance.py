@@ -106,6 +106,20 @@ def test_dusk_keeps_its_colours():
     assert plan(proxy, seen, Balance()) == []
 
 
+def test_what_may_be_dusk_keeps_half_of_its_colour():
+    proxy = np.full((120, 180, 3), 0.3, np.float32) * np.float32([1.1, 0.9, 0.8])
+
+    (whole,), (half,) = (plan(proxy, Seen(twilight=t), Balance()) for t in (0.02, 0.1))
+
+    assert isinstance(whole, Tone)
+    assert isinstance(half, Tone)
+    assert whole.curve is not None
+    assert half.curve is not None
+    red, less = (float(o.curve[100, 0] / o.curve[100, 1]) for o in (whole, half) if o.curve is not None)
+    assert red < 0.99
+    assert abs(np.log(less) / np.log(red) - 0.5) < 0.1
+
+
 def test_lawns_and_skies_have_no_vote_outdoors() -> None:
     """A little grey house on a lawn under a blue sky keeps its colours; without the eyes the lawn would turn them."""
     rng = np.random.default_rng(0)

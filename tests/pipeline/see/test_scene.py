@@ -70,6 +70,17 @@ def test_what_cannot_be_excluded_to_be_dusk_stays_dim():
     assert Seen(night=0.6).stays_dim
 
 
+def test_a_lit_facade_at_night_is_no_room_to_be_lit():
+    """The network takes this one for a room rather than for a front."""
+    files = Path(__file__).parents[3] / "jobs" / "train" / "free" / "rooms" / "val" / "exterior_night"
+    picture = cv2.imread(str(files / "gcompris_ndp-background.jpg"))[..., ::-1].astype(np.float32) / 255
+
+    seen = look(picture)
+
+    assert seen.place == "interior"
+    assert seen.may_be_dusk
+
+
 def test_a_dark_room_is_not_taken_for_a_night(data: Path):
     """A bedroom by day with windows in the back: dark, and to be lit."""
     picture = cv2.imread(str(data / "rooms/val/bedroom/h431_bedroom.jpg"))[..., ::-1].astype(np.float32) / 255
