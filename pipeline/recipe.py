@@ -123,7 +123,7 @@ class Sky(Panel):
         default="never", description="which skies give way; those at dusk and night never do"
     )
     confidence: float = Field(
-        default=0.6, ge=0, le=1, description="below this confidence in the sky's mask the sky stays"
+        default=0.5, ge=0, le=1, description="below this confidence in the sky's mask the sky stays"
     )
     folder: str | None = Field(
         default=None,

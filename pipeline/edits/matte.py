@@ -35,6 +35,9 @@ _POCKET, _POCKETS_OFF, _SMALL, _LARGE = 0.04, 80, 120, 0.1
 pocket must have more than that probability."""
 _IN_CROWN = 0.95
 """Share of a pocket that must lie in a crown: what goes on beside it is a wall."""
+_OPENING, _OPENINGS_OFF, _HELD, _FRAMED, _TWIGS, _BOARD = 600, 25, 4, 0.8, 0.5, 3
+"""Pixels of the largest sky seen through a building and by how many it is off the open sky; pixels of the least such
+opening; share of what surrounds it that must differ from the sky, there and in a crown; width over height of a board."""
 _CLOUDY, _OTHER = 0.08, 0.04
 """How much darker in blue than the sky around it a cloud or a rent in one may be."""
 _APART, _PURE = 0.15, (4, 0.5)
@@ -90,7 +93,7 @@ def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
     if int(seed.sum()) < _LEAST:
         return None
     found, old = _grown(x, p, green, seed)
-    found = found | _pockets(x, p, green, found, old)
+    found = found | _pockets(x, p, green, found, old) | _openings(x, green, found, old)
     apart = _apart(x, old, p)
     thin = (cv2.morphologyEx(found, cv2.MORPH_CLOSE, _disc(_THIN)) > 0) & (found == 0) & (p > 0.5)
     # What is less apart from the sky than things beside it is mixed with it.
@@ -205,6 +208,31 @@ def _pockets(x: Any, p: Any, green: Any, found: Mask, old: Any) -> Mask:
     near[np.unique(labels[_distance(found) < _POCKETS_OFF])] = True
     small = (areas < _SMALL) | (mean(p) > _LARGE)
     held = near & small & (mean(green > _GREENERY) > _IN_CROWN) & (mean(found) == 0)
+    held[0] = False
+    return held[labels].astype(np.uint8)
+
+
+def _openings(x: Any, green: Any, found: Mask, old: Any) -> Mask:
+    """Sky seen through crowns, and near its border through railings, lanterns and roofs: just like it, in a frame."""
+    away = np.linalg.norm(x - old, axis=2)
+    spread = float(1.48 * np.median(away[found > 0]))
+    # Burnt things are all alike.
+    alike = (away < np.clip(2 * spread, *_VERY_ALIKE)) & (old.min(axis=2) < _BURNT) & (_distance(found) > 1.5)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(alike.astype(np.uint8), connectivity=4)
+    wide, close = (cv2.dilate(labels.astype(np.float32), _disc(r)).astype(np.int32) for r in (3, 1))
+    around = wide * (close == 0)
+    edges = np.maximum(np.bincount(around.ravel(), minlength=count), 1)
+
+    def of(where: Any) -> Any:
+        return np.bincount(around.ravel(), weights=where.ravel(), minlength=count) / edges
+
+    near = np.zeros(count, bool)
+    near[np.unique(labels[_distance(found) < _OPENINGS_OFF])] = True
+    area = stats[:, cv2.CC_STAT_AREA]
+    # White boards along eaves are as pale as many a sky.
+    near &= stats[:, cv2.CC_STAT_WIDTH] <= _BOARD * stats[:, cv2.CC_STAT_HEIGHT]
+    framed, leafy = of(away > _APART), of(green > _GREENERY)
+    held = (area >= _HELD) & (near & (area <= _OPENING) & (framed > _FRAMED) | (framed > _TWIGS) & (leafy > _IN_CROWN))
     held[0] = False
     return held[labels].astype(np.uint8)
 

@@ -35,8 +35,8 @@ Field = NDArray[np.floating[Any]]
 _TRUSTED, _LOWEST = 0.5, 1.0
 """Confidence in a tilt from which it counts; degrees above the horizon of the lowest sky that is seen."""
 _COLUMNS, _SHOWN_COLUMNS = 24, 192
-_DAYS = ((95.0, 140.0), (28.0, 55.0), (0.8, 3.0), (1.0, 1.35), (0.0, 0.04))
-"""Bounds of aside, up, haze, vivid and veil."""
+_DAYS = ((95.0, 140.0), (28.0, 55.0), (0.5, 2.2), (1.05, 1.5), (0.0, 0.03), (0.0, 0.09))
+"""Bounds of aside, up, haze, vivid, veil and deep."""
 _CLOUD = 2.5
 """Luminance of thin cloud, times the clear sky's median."""
 _OUTDOORS = 0.8
@@ -57,7 +57,8 @@ class Day:
 
     side: -1 or 1, from which side the sun shines. aside, up: degrees that the sun stands away from where the camera
     looks (more than 90: behind the photographer), and above the horizon. haze: times that of clean air. vivid: times
-    the model's saturation. veil: share of the sky overhead that thin cloud hides; weather: its seed.
+    the model's saturation. veil: share of the sky overhead that thin cloud hides; weather: its seed. deep: by how much
+    its median luma lies below what goes with the scene.
     """
 
     side: int = 1
@@ -66,14 +67,15 @@ class Day:
     haze: float = 1.5
     vivid: float = 0.95
     veil: float = 0.1
+    deep: float = 0.0
     weather: int = 0
 
     @classmethod
     def of(cls, listing: str) -> Self:
         """Chosen by the listing's name. Dull skies come with soft light, and so with hazy days."""
         digest = hashlib.sha256(listing.encode()).digest()
-        values = (low + (high - low) * byte / 255 for (low, high), byte in zip(_DAYS, digest[1:6], strict=True))
-        return cls(1 if digest[0] & 1 else -1, *values, weather=int.from_bytes(digest[6:10], "big"))
+        values = (low + (high - low) * byte / 255 for (low, high), byte in zip(_DAYS, digest[1:7], strict=True))
+        return cls(1 if digest[0] & 1 else -1, *values, weather=int.from_bytes(digest[7:11], "big"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,7 @@ def clear_sky(tilt: Tilt, size: tuple[int, int], visible: Field, brightness: flo
     mask = cv2.resize(visible.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA) > 0.5
     luminance = light @ LUMA
     middle = float(np.median(luminance[mask])) if mask.any() else float(np.median(luminance))
-    wanted = float(to_linear(np.array([brightness], np.float32))[0])
+    wanted = float(to_linear(np.array([brightness - day.deep], np.float32))[0])
     # A film's shoulder: the bright horizon pales instead of clipping.
     exposed = 1 - np.exp(light * np.float32(np.log(1 - wanted) / middle))
     grey = (exposed @ LUMA)[..., None]
