@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.edits.gaps import ALIKE, BURNT, GAP, GREENERY, VERY_ALIKE, disc, distance_to, openings, pockets
 from pipeline.reduce import reduced
 from pipeline.render.layers import apart_from
 from pipeline.see.masks import guided
@@ -23,21 +24,9 @@ Field = NDArray[np.floating[Any]]
 Mask = NDArray[np.uint8]
 _LONG_SIDE = 768
 _SURE, _LIKELY, _POSSIBLE, _HOLE = 0.9, 0.5, 0.12, 0.02
-_ALIKE, _VERY_ALIKE = (0.045, 0.12), (0.02, 0.06)
-"""Distance in RGB between which what is alike lies, by how even the sky is."""
 _STEP = (0.025, 0.06)
-"""Likewise the local gradient, per pixel, that ends the sky."""
-_UNSURE, _BURNT, _WIRE = 0.005, 0.96, 4
-_GREENERY, _INTO_TREES = 0.3, 20
-_VEILED, _GAP = 0.1, 0.012
-_POCKET, _POCKETS_OFF, _SMALL, _LARGE = 0.04, 80, 120, 0.1
-"""Distance in RGB from the sky of what shows it deep in a crown, and pixels from other sky; pixels from which such a
-pocket must have more than that probability."""
-_IN_CROWN = 0.95
-"""Share of a pocket that must lie in a crown: what goes on beside it is a wall."""
-_OPENING, _OPENINGS_OFF, _HELD, _FRAMED, _TWIGS, _BOARD = 600, 25, 4, 0.8, 0.5, 3
-"""Pixels of the largest sky seen through a building and by how many it is off the open sky; pixels of the least such
-opening; share of what surrounds it that must differ from the sky, there and in a crown; width over height of a board."""
+"""Local gradient, per pixel, that ends the sky, by how even that is."""
+_UNSURE, _WIRE, _INTO_TREES, _VEILED = 0.005, 4, 20, 0.1
 _CLOUDY, _OTHER = 0.08, 0.04
 """How much darker in blue than the sky around it a cloud or a rent in one may be."""
 _APART, _PURE = 0.15, (4, 0.5)
@@ -89,29 +78,29 @@ def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
     x = reduced(picture.astype(np.float32), _LONG_SIDE)
     size = (x.shape[1], x.shape[0])
     p, green = (cv2.resize(m.astype(np.float32), size, interpolation=cv2.INTER_AREA) for m in (sky, vegetation))
-    seed = cv2.erode((p > _SURE).astype(np.uint8), _disc(2))
+    seed = cv2.erode((p > _SURE).astype(np.uint8), disc(2))
     if int(seed.sum()) < _LEAST:
         return None
     found, old = _grown(x, p, green, seed)
-    found = found | _pockets(x, p, green, found, old) | _openings(x, green, found, old)
+    found = found | pockets(x, p, green, found, old) | openings(x, green, found, old)
     apart = _apart(x, old, p)
-    thin = (cv2.morphologyEx(found, cv2.MORPH_CLOSE, _disc(_THIN)) > 0) & (found == 0) & (p > 0.5)
+    thin = (cv2.morphologyEx(found, cv2.MORPH_CLOSE, disc(_THIN)) > 0) & (found == 0) & (p > 0.5)
     # What is less apart from the sky than things beside it is mixed with it.
-    pure = apart > np.maximum(_APART, _PURE[1] * cv2.dilate(apart, _disc(_PURE[0])))
-    solid = (p < 0.3) & (found == 0) & pure & (_distance(found) < 60)
+    pure = apart > np.maximum(_APART, _PURE[1] * cv2.dilate(apart, disc(_PURE[0])))
+    solid = (p < 0.3) & (found == 0) & pure & (distance_to(found) < 60)
     if int(solid.sum()) < _LEAST:
         solid = (p < 0.3) & (found == 0)
     front = _continued(x, solid)
     # Of what is thinner than a pixel here nothing shows its own colour: wires and twigs are dark before the sky.
     weight = cv2.GaussianBlur(thin.astype(np.float32), (0, 0), 1.5)[..., None]
     front = front + np.clip(3 * weight, 0, 1) * (np.minimum(front, 0.2 * old) - front)
-    inside = cv2.erode(found, _disc(_BAND)).astype(np.float32)
-    crowns = cv2.dilate((green > _GREENERY).astype(np.uint8), _disc(_BAND)) & (_distance(found) < _INTO_TREES)
-    seam = (p > _LIKELY) & (_distance(found) < _BEYOND)
-    between = cv2.morphologyEx(found | crowns, cv2.MORPH_CLOSE, _disc(_BETWEEN)) & (p > _HOLE)
-    band = (cv2.dilate(found, _disc(_BAND)) | crowns | seam | between).astype(np.float32)
+    inside = cv2.erode(found, disc(_BAND)).astype(np.float32)
+    crowns = cv2.dilate((green > GREENERY).astype(np.uint8), disc(_BAND)) & (distance_to(found) < _INTO_TREES)
+    seam = (p > _LIKELY) & (distance_to(found) < _BEYOND)
+    between = cv2.morphologyEx(found | crowns, cv2.MORPH_CLOSE, disc(_BETWEEN)) & (p > _HOLE)
+    band = (cv2.dilate(found, disc(_BAND)) | crowns | seam | between).astype(np.float32)
     # Elsewhere it is not asked for: nothing there makes small plans.
-    front = front * cv2.dilate(band, _disc(_BAND))[..., None]
+    front = front * cv2.dilate(band, disc(_BAND))[..., None]
     soft = np.clip((guided(x.mean(axis=2), p, *_GUIDED) - 0.15) / 0.7, 0, 1)
     return Border(
         inside,
@@ -127,13 +116,13 @@ def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
 
 def _doubts(p: Any, green: Any, found: Mask, apart: Any, *, darker: Any) -> tuple[float, float, float, float]:
     """What speaks against a border: open, strayed, torn and mottled (Border)."""
-    away, sky = _distance(found), p > _LIKELY
+    away, sky = distance_to(found), p > _LIKELY
     beyond = (away > 2) & (away < _BEYOND)
-    astray = (_distance(sky.astype(np.uint8)) > _FAR) & (green < _GREENERY)
+    astray = (distance_to(sky.astype(np.uint8)) > _FAR) & (green < GREENERY)
     left = sky & (away > 1) & (darker < _CLOUDY)
-    inner = cv2.erode(found, _disc(_BAND)) > 0
+    inner = cv2.erode(found, disc(_BAND)) > 0
     return (
-        float(np.mean(apart[beyond] < _ALIKE[0])) if beyond.any() else 0.0,
+        float(np.mean(apart[beyond] < ALIKE[0])) if beyond.any() else 0.0,
         float(np.mean(astray[found > 0])),
         float(left.sum() / max(int(sky.sum()), 1)) * max(p.shape) / _LONG_SIDE,
         float(np.mean(apart[inner] > _OTHER)) if inner.any() else 1.0,
@@ -144,9 +133,7 @@ def _elsewhere(x: Any, found: Mask, old: Any, apart: Any) -> float:
     step = _steps(x)
     spread, even = float(1.48 * np.median(apart[found > 0])), float(np.percentile(step[found > 0], 75))
     # Burnt things are all alike.
-    alike = (
-        (apart < np.clip(2 * spread, *_VERY_ALIKE)) & (step < np.clip(3 * even, *_STEP)) & (old.min(axis=2) < _BURNT)
-    )
+    alike = (apart < np.clip(2 * spread, *VERY_ALIKE)) & (step < np.clip(3 * even, *_STEP)) & (old.min(axis=2) < BURNT)
     _, _, stats, _ = cv2.connectedComponentsWithStats((alike & (found == 0)).astype(np.uint8), connectivity=4)
     areas = stats[1:, cv2.CC_STAT_AREA]
     return float(areas[areas >= _LEAST].sum() / max(int(found.sum()), 1))
@@ -173,68 +160,26 @@ def _grown(x: Any, p: Any, green: Any, seed: Mask) -> tuple[Mask, NDArray[np.flo
         apart = _apart(x, old, p)
         spread = float(1.48 * np.median(apart[found > 0]))
         even = float(np.percentile(step[found > 0], 75))
-        alike = apart < np.clip(3 * spread, *_ALIKE)
+        alike = apart < np.clip(3 * spread, *ALIKE)
         smooth = step < np.clip(3 * even, *_STEP)
         # Where nothing is burnt, colour alone may carry it on against the network: burnt walls meet burnt skies unseen.
-        very_alike = (p > _UNSURE) & (apart < np.clip(2 * spread, *_VERY_ALIKE))
-        possible = (p > _POSSIBLE) | (very_alike & (old.min(axis=2) < _BURNT))
+        very_alike = (p > _UNSURE) & (apart < np.clip(2 * spread, *VERY_ALIKE))
+        possible = (p > _POSSIBLE) | (very_alike & (old.min(axis=2) < BURNT))
         ways = (alike & smooth & possible).astype(np.uint8) | seed
-        across = cv2.morphologyEx(ways, cv2.MORPH_CLOSE, _disc(_WIRE)) & (p > _POSSIBLE).astype(np.uint8)
+        across = cv2.morphologyEx(ways, cv2.MORPH_CLOSE, disc(_WIRE)) & (p > _POSSIBLE).astype(np.uint8)
         reached = (_connected(ways | across, found) | (p > _LIKELY).astype(np.uint8)) & ways
         # A pixel beside an edge is alike but not smooth: it is reached last, and nothing grows on from it.
-        reached = reached | (cv2.dilate(reached, _disc(1)) & (alike & possible).astype(np.uint8))
+        reached = reached | (cv2.dilate(reached, disc(1)) & (alike & possible).astype(np.uint8))
         # Leaves are far from all skies, so what is near enough between them is sky, also in the veil that a lens lays.
-        gap = (alike & ((p > _HOLE) | very_alike)) | ((apart < _VEILED) & (p > _GAP))
-        gap = (gap & (green > _GREENERY)).astype(np.uint8)
-        certain = reached | _connected(gap, gap & (_distance(reached) < _INTO_TREES))
+        gap = (alike & ((p > _HOLE) | very_alike)) | ((apart < _VEILED) & (p > GAP))
+        gap = (gap & (green > GREENERY)).astype(np.uint8)
+        certain = reached | _connected(gap, gap & (distance_to(reached) < _INTO_TREES))
         # What was certain to the network but is darker than all around it stands before the sky. Blue is the last to
         # go: it is left in the rents of clouds.
         darker = np.where(old[..., 2] - x[..., 2] > _CLOUDY, apart, 0)
         found = np.where(darker < max(0.12, 4 * spread), certain, 0).astype(np.uint8)
         old = _continued(x, found > 0, _EVEN)
     return found, old
-
-
-def _pockets(x: Any, p: Any, green: Any, found: Mask, old: Any) -> Mask:
-    """Sky that shows through a crown farther from the sky: small, alike or brighter, with nothing but leaves around."""
-    alike = ((apart_from(x, old) < _POCKET) & (p > _GAP)).astype(np.uint8)
-    _, labels = cv2.connectedComponents(alike, connectivity=8)
-    areas = np.bincount(labels.ravel())
-
-    def mean(of: Any) -> Any:
-        return np.bincount(labels.ravel(), weights=of.ravel()) / np.maximum(areas, 1)
-
-    near = np.zeros(len(areas), bool)
-    near[np.unique(labels[_distance(found) < _POCKETS_OFF])] = True
-    small = (areas < _SMALL) | (mean(p) > _LARGE)
-    held = near & small & (mean(green > _GREENERY) > _IN_CROWN) & (mean(found) == 0)
-    held[0] = False
-    return held[labels].astype(np.uint8)
-
-
-def _openings(x: Any, green: Any, found: Mask, old: Any) -> Mask:
-    """Sky seen through crowns, and near its border through railings, lanterns and roofs: just like it, in a frame."""
-    away = np.linalg.norm(x - old, axis=2)
-    spread = float(1.48 * np.median(away[found > 0]))
-    # Burnt things are all alike.
-    alike = (away < np.clip(2 * spread, *_VERY_ALIKE)) & (old.min(axis=2) < _BURNT) & (_distance(found) > 1.5)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(alike.astype(np.uint8), connectivity=4)
-    wide, close = (cv2.dilate(labels.astype(np.float32), _disc(r)).astype(np.int32) for r in (3, 1))
-    around = wide * (close == 0)
-    edges = np.maximum(np.bincount(around.ravel(), minlength=count), 1)
-
-    def of(where: Any) -> Any:
-        return np.bincount(around.ravel(), weights=where.ravel(), minlength=count) / edges
-
-    near = np.zeros(count, bool)
-    near[np.unique(labels[_distance(found) < _OPENINGS_OFF])] = True
-    area = stats[:, cv2.CC_STAT_AREA]
-    # White boards along eaves are as pale as many a sky.
-    near &= stats[:, cv2.CC_STAT_WIDTH] <= _BOARD * stats[:, cv2.CC_STAT_HEIGHT]
-    framed, leafy = of(away > _APART), of(green > _GREENERY)
-    held = (area >= _HELD) & (near & (area <= _OPENING) & (framed > _FRAMED) | (framed > _TWIGS) & (leafy > _IN_CROWN))
-    held[0] = False
-    return held[labels].astype(np.uint8)
 
 
 def _apart(x: Any, old: Any, p: Any) -> Any:
@@ -270,11 +215,3 @@ def _continued(x: Any, known: Any, even: float = 0.0) -> NDArray[np.float32]:
         share = np.clip(4 * weight, 0, 1)[..., None]
         out = share * (colour / (weight[..., None] + 1e-6)) + (1 - share) * wide
     return out.astype(np.float32)
-
-
-def _distance(mask: Mask) -> Any:
-    return cv2.distanceTransform(1 - mask, cv2.DIST_L2, 3)
-
-
-def _disc(radius: int) -> Any:
-    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))

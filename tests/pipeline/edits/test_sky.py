@@ -78,7 +78,7 @@ def test_always_replaces_good_skies_too() -> None:
 
 
 def test_a_sky_whose_mask_is_doubtful_stays_and_says_so() -> None:
-    doubtful = seen(trust=0.5)
+    doubtful = seen(trust=0.4)
     assert decided(front(), doubtful, WHEN_DULL).warnings == (Code.SKY_LOW_CONFIDENCE,)
     assert decided(front(), doubtful, WHEN_DULL).operations == ()
     assert len(decided(front(), doubtful, Sky(replace="when_dull", confidence=0.4)).operations) == 1

@@ -1,4 +1,4 @@
-"""Which gaps in a crown show sky."""
+"""Which gaps in crowns and buildings show sky."""
 
 from __future__ import annotations
 
@@ -42,3 +42,32 @@ def test_sky_shows_through_a_gap_deep_in_a_crown(gap: tuple[float, float, float]
 )
 def test_other_pale_things_stay(gap: tuple[float, float, float], leaves: float, beside: int) -> None:
     assert crown(gap, leaves=leaves, beside=beside)[160:, :].max() == 0
+
+
+def facade(colour: tuple[float, float, float], top: int, size: tuple[int, int]) -> float:
+    """Share of a pale thing (width, height) in a front, `top` pixels below an even sky, that is taken for sky."""
+    width, height = size
+    picture = np.full((320, 480, 3), SKY, np.float32)
+    picture[150:] = (0.45, 0.25, 0.2)
+    thing = np.s_[150 + top : 150 + top + height, 200 : 200 + width]
+    picture[thing] = colour
+    picture += np.random.default_rng(0).normal(0, 0.004, picture.shape).astype(np.float32)
+    sky = np.zeros((320, 480), np.float32)
+    sky[:150] = 1
+    border = border_of(np.clip(picture, 0, 1), cv2.GaussianBlur(sky, (0, 0), 1), np.zeros((320, 480), np.float32))
+    assert border is not None
+    found = np.asarray(cv2.resize(border.inside * border.band, (480, 320)))
+    return float(found[thing][3:-3, 3:-3].mean())
+
+
+def test_sky_shows_through_an_opening_below_the_roof() -> None:
+    assert facade(SKY, 8, (14, 12)) == 1
+
+
+@pytest.mark.parametrize(
+    ("colour", "top", "size"),
+    [(SKY, 90, (14, 12)), (SKY, 8, (120, 12)), ((0.88, 0.81, 0.74), 8, (14, 12)), (SKY, 8, (70, 60))],
+    ids=["far below", "a board along the eaves", "of another colour", "as large as a wall"],
+)
+def test_other_pale_things_of_a_front_stay(colour: tuple[float, float, float], top: int, size: tuple[int, int]) -> None:
+    assert facade(colour, top, size) == 0

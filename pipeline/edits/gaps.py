@@ -1,0 +1,96 @@
+"""Sky that shows through what stands before it: small, just like the open sky, and with other things all around."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.render.layers import apart_from
+
+Mask = NDArray[np.uint8]
+ALIKE, VERY_ALIKE = (0.045, 0.12), (0.02, 0.06)
+"""Distance in RGB between which what is alike lies, by how even the sky is."""
+BURNT, GREENERY = 0.96, 0.3
+"""Level from which all things are alike; probability of vegetation from which something is a crown."""
+GAP = 0.012
+"""The network's probability of sky in the holes of crowns."""
+_POCKET, _POCKETS_OFF, _SMALL, _LARGE = 0.04, 80, 120, 0.1
+"""Distance in RGB from the sky of what shows it deep in a crown, and pixels from other sky; pixels from which such a
+pocket must have more than that probability."""
+_IN_CROWN = 0.95
+"""Share of a pocket that must lie in a crown: what goes on beside it is a wall."""
+_OPENING, _OPENINGS_OFF, _HELD = 600, 25, 4
+"""Pixels of the largest opening of a building, by how many it is off the open sky, and of the smallest."""
+_OTHER, _FRAMED, _TWIGS, _CORE = 0.15, 0.8, 0.5, 0.5
+"""Distance in RGB from the sky of what surrounds an opening, and over which share, in a building and in a crown; share
+of an opening that must be very alike."""
+_BOARD = 3
+"""Width over height from which a pale thing is a board along the eaves."""
+
+
+def pockets(x: Any, p: Any, green: Any, found: Mask, old: Any) -> Mask:
+    """Sky that shows through a crown farther from the sky: small, alike or brighter, with nothing but leaves around.
+
+    Parameters
+    ----------
+    x, old : (h, w, 3) float32 0..1, the picture and the sky's colour continued over it
+    p, green : (h, w) 0..1, the network's probabilities of sky and vegetation
+    found : (h, w) 0 or 1, the open sky
+
+    Returns
+    -------
+    (h, w) 0 or 1, more sky
+    """
+    alike = ((apart_from(x, old) < _POCKET) & (p > GAP)).astype(np.uint8)
+    _, labels = cv2.connectedComponents(alike, connectivity=8)
+    areas = np.bincount(labels.ravel())
+
+    def mean(of: Any) -> Any:
+        return np.bincount(labels.ravel(), weights=of.ravel()) / np.maximum(areas, 1)
+
+    near = np.zeros(len(areas), bool)
+    near[np.unique(labels[distance_to(found) < _POCKETS_OFF])] = True
+    small = (areas < _SMALL) | (mean(p) > _LARGE)
+    held = near & small & (mean(green > GREENERY) > _IN_CROWN) & (mean(found) == 0)
+    held[0] = False
+    return held[labels].astype(np.uint8)
+
+
+def openings(x: Any, green: Any, found: Mask, old: Any) -> Mask:
+    """Sky seen through crowns, and near its border through railings, lanterns and roofs: just like it, in a frame.
+
+    Parameters and result as of `pockets`; the network is not asked, for it does not see such small things.
+    """
+    away, off = np.linalg.norm(x - old, axis=2), distance_to(found)
+    spread = float(1.48 * np.median(away[found > 0]))
+    alike = (away < np.clip(3 * spread, *ALIKE)) & (old.min(axis=2) < BURNT) & (off > 1.5)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(alike.astype(np.uint8), connectivity=4)
+    area, width, height = (stats[:, k] for k in (cv2.CC_STAT_AREA, cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT))
+    wide, close = (cv2.dilate(labels.astype(np.float32), disc(r)).astype(np.int32) for r in (3, 1))
+
+    def share(of: Any, where: Any) -> Any:
+        counts = np.bincount(where.ravel(), minlength=count)
+        return np.bincount(where.ravel(), weights=of.ravel(), minlength=count) / np.maximum(counts, 1)
+
+    around = wide * (close == 0)
+    framed, leafy = share(away > _OTHER, around), share(green > GREENERY, around)
+    certain = share(away < np.clip(2 * spread, *VERY_ALIKE), labels) > _CORE
+    near = np.zeros(count, bool)
+    near[np.unique(labels[off < _OPENINGS_OFF])] = True
+    in_wall = near & (area <= _OPENING) & (framed > _FRAMED) & (width <= _BOARD * height)
+    held = certain & (area >= _HELD) & (in_wall | (framed > _TWIGS) & (leafy > _IN_CROWN))
+    held[0] = False
+    return held[labels].astype(np.uint8)
+
+
+def distance_to(mask: Mask) -> Any:
+    """Pixels (h, w) float32 to the nearest pixel of a mask (h, w) 0 or 1."""
+    return cv2.distanceTransform(1 - mask, cv2.DIST_L2, 3)
+
+
+def disc(radius: int) -> Any:
+    """A round structuring element."""
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
