@@ -89,7 +89,7 @@ class Geometry(Panel):
     fringes: Strength = Field(
         default=1.0, description="share of the violet fringes at burnt edges that goes; nothing at strength 0"
     )
-    confidence: float = Field(default=0.8, ge=0, le=1, description="below this confidence in the tilt nothing is done")
+    confidence: float = Field(default=0.7, ge=0, le=1, description="below this confidence in the tilt nothing is done")
     max_pitch: float = Field(
         default=9.0, ge=0, le=20, description="degrees; a camera tilted more was meant to be, and is levelled only"
     )

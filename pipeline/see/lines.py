@@ -72,7 +72,7 @@ class Evidence:
 
 _BENT, _CHANCE, _DOUBT = 3.0, 3.0, 0.5
 """Degrees from which lines are bent, standard deviations up to which that is chance, and the most trust in them."""
-_TRUST = np.array([0.122, -0.262, 3.381, -1.208, -2.395, -0.114, -0.095])
+_TRUST = np.array([1.05, -0.053, 4.392, -2.336, -2.195, 0.045, -0.417])
 """A logistic regression on known warps of real photos (benchmarks/quality/tilt.py)."""
 
 

@@ -28,6 +28,8 @@ _LEAN, _JITTER = 0.3, 40.0
 by which its ends are misplaced."""
 _PROFILES, _ACROSS = 24, 3.0
 """Profiles across a segment that tell where its edge is, and how far to either side they reach, in pixels."""
+_SMALL, _SOFTENED = 600, 0.8
+"""Long side up to which pictures are enlarged, and the standard deviation in pixels by which they are softened then."""
 _BORDER = 2
 """Pixels beside a border of one colour, whose own edge is no line of the scene."""
 
@@ -55,8 +57,8 @@ class Segments:
 
 def segments(proxy: Field) -> Segments:
     """Segments of (h, w, 3) float32 0..1, all downward, the longest first; none along borders of one colour."""
-    # Never enlarged: the stairs of an enlarged edge are segments of their own, all of them upright.
-    fitted = reduced(proxy.astype(np.float32, copy=False), _LONG_SIDE)
+    long = max(proxy.shape[:2])
+    fitted = _enlarged(reduced(proxy.astype(np.float32, copy=False), _LONG_SIDE))
     size = fitted.shape[1::-1]
     grey = np.clip(cv2.cvtColor(fitted, cv2.COLOR_RGB2GRAY) * 255, 0, 255).astype(np.uint8)
     found: Any = cv2.createLineSegmentDetector(cv2.LSD_REFINE_STD).detect(grey)[0]
@@ -71,8 +73,17 @@ def segments(proxy: Field) -> Segments:
     length = np.hypot(along[:, 0], along[:, 1])
     keep = np.flatnonzero((length > _SHORTEST) & inside)
     keep = keep[np.argsort(-length[keep], kind="stable")]
-    sigma = np.hypot(_LEAN, _JITTER / (length[keep] * max(size)))
+    sigma = np.hypot(_LEAN, _JITTER / (length[keep] * min(long, max(size))))
     return Segments(ends[keep].mean(1), along[keep] / length[keep, None], length[keep], sigma)
+
+
+def _enlarged(picture: Field) -> Any:
+    """A small picture (h, w, 3) at twice its size, softened: edges a pixel wide are too narrow for the detector's
+    regions, and the stairs of enlarged ones would be segments of their own, all of them upright."""
+    if max(picture.shape[:2]) > _SMALL:
+        return picture
+    twice: Any = cv2.resize(picture, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+    return cv2.GaussianBlur(twice, (0, 0), _SOFTENED)
 
 
 def misses(lines: Segments, focal: float, vertical: Any) -> Any:
