@@ -33,6 +33,8 @@ _APART, _PURE = 0.15, (4, 0.5)
 _BAND = 2
 _EVEN = 4.0
 _THIN, _BETWEEN = 7, 10
+_FARTHER = 3
+"""Times that openings are looked for, each farther from the open sky."""
 _LEAST, _PART = 60, 0.01
 """Pixels of the least piece of sky, and the share of the frame of a large one."""
 _GUIDED = (4, 4e-4)
@@ -82,7 +84,11 @@ def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
     if int(seed.sum()) < _LEAST:
         return None
     found, old = _grown(x, p, green, seed)
-    found = found | pockets(x, p, green, found, old) | openings(x, green, found, old)
+    found = found | pockets(x, p, green, found, old)
+    for _ in range(_FARTHER):
+        # What shows through far from the open sky differs a little from it, less from what shows through beside it.
+        found = found | openings(x, green, found, old)
+        old = _continued(x, found > 0, _EVEN)
     apart = _apart(x, old, p)
     thin = (cv2.morphologyEx(found, cv2.MORPH_CLOSE, disc(_THIN)) > 0) & (found == 0) & (p > 0.5)
     # What is less apart from the sky than things beside it is mixed with it.
