@@ -52,9 +52,9 @@ def plan(
         return Straightened((), facts)
     if tilt.confidence < panel.confidence:
         return Straightened((), facts, (Code.NO_LINES,))
-    pitch = 0.0 if abs(tilt.pitch) > panel.max_pitch or seen.place == "aerial" else tilt.pitch
+    pitch = 0.0 if abs(tilt.pitch) > panel.max_pitch or seen.may_be_aerial else tilt.pitch
     roll = 0.0 if abs(tilt.roll) > panel.max_roll else tilt.roll
-    warnings = [Code.CORRECTION_CLAMPED] if (pitch, roll) != (tilt.pitch, tilt.roll) and seen.place != "aerial" else []
+    warnings = [Code.CORRECTION_CLAMPED] if (pitch, roll) != (tilt.pitch, tilt.roll) and not seen.may_be_aerial else []
     if max(abs(pitch), abs(roll)) < _STRAIGHT:
         return Straightened((), facts, tuple(warnings))
     long = max(size)

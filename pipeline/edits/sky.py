@@ -72,7 +72,7 @@ class Day:
 
     @classmethod
     def of(cls, listing: str) -> Self:
-        """Chosen by the listing's name. Dull skies come with soft light, and so with hazy days."""
+        """Chosen by the listing's name."""
         digest = hashlib.sha256(listing.encode()).digest()
         values = (low + (high - low) * byte / 255 for (low, high), byte in zip(_DAYS, digest[1:7], strict=True))
         return cls(1 if digest[0] & 1 else -1, *values, weather=int.from_bytes(digest[7:11], "big"))
@@ -101,7 +101,7 @@ def plan(proxy: Field, balanced: Field, lit: Field, seen: Seen, panel: Sky, *, l
     SettingsError, PhotoError
         Where the panel's folder of skies, or a photo in it, cannot be read.
     """
-    if not panel.replaces or seen.place != "exterior" or seen.sky_fraction < _WORTH:
+    if not panel.replaces or seen.place != "exterior" or seen.may_be_aerial or seen.sky_fraction < _WORTH:
         return NewSky()
     dull = dullness(proxy, balanced, seen)
     facts: dict[str, Any] = {"dull": round(dull, 3)}

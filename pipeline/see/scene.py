@@ -24,6 +24,8 @@ _NO_PHOTO, _SURELY_NONE, _NO_GRAIN, _LIKELY = 0.8, 0.97, 0.3, 0.6
 _DUSK, _MAYBE, _DAY = (0.2, 0.4), 0.055, 0.03
 """Probabilities between which dusk becomes certain; from which it cannot be excluded; below which it is day."""
 _LIT = ("interior", "exterior")
+_MAYBE_AERIAL = 0.05
+"""Probability that no picture taken from the ground reaches (none of 1210)."""
 _DOUBTFUL = (0.02, 0.1)
 """Probability of outdoors between which a room becomes doubtful enough for its dusk to count in full."""
 _BURNT = 250 / 255
@@ -88,6 +90,11 @@ class Seen:
         Certain below even odds already: a day that is lifted too little harms less than a dusk that is made day.
         """
         return min(max((self.twilight - _DUSK[0]) / (_DUSK[1] - _DUSK[0]), 0.0), 1.0)
+
+    @property
+    def may_be_aerial(self) -> bool:
+        """Whether a view from the air cannot be excluded: its verticals are not to be straightened."""
+        return self.places[PLACES.index("aerial")] >= _MAYBE_AERIAL
 
     @property
     def may_be_dusk(self) -> bool:
@@ -158,9 +165,8 @@ def look(proxy: Field, *, focal: float | None = None, eyes: Network | None = Non
         roll, sure = horizon_roll(seen.sky)
         if sure > 0:
             seen = replace(seen, tilt=replace(seen.tilt, roll=round(roll, 3), confidence=round(sure, 3)))
-    twilight = _outside(1 - float(places[PLACES.index("interior")])) * dusk_of(
-        proxy, seen.sky, seen.lights[LIGHTS.index("night")]
-    )
+    outside = _outside(1 - float(places[PLACES.index("interior")]))
+    twilight = outside * dusk_of(proxy, seen.sky, seen.lights[LIGHTS.index("night")])
     seen = replace(seen, twilight=twilight)
     # A dark room is one to be lit; so are a front and a lawn in the shade below a bright sky.
     dark = _night(proxy) * min(max(twilight / _DAY, 0.0), 1.0) if seen.place in _LIT else _night(proxy)

@@ -71,3 +71,20 @@ def test_sky_shows_through_an_opening_below_the_roof() -> None:
 )
 def test_other_pale_things_of_a_front_stay(colour: tuple[float, float, float], top: int, size: tuple[int, int]) -> None:
     assert facade(colour, top, size) == 0
+
+
+def test_an_opening_is_told_by_the_colour_of_the_one_beside_it() -> None:
+    """The sky pales away from where it is open: the second of two openings differs too much from that alone."""
+    picture = np.full((320, 480, 3), LEAVES, np.float32)
+    picture[:60] = SKY
+    for top, paler in ((75, 0.009), (90, 0.015)):
+        picture[top : top + 12, 100:112] = np.array(SKY) + paler
+    picture += np.random.default_rng(0).normal(0, 0.003, picture.shape).astype(np.float32)
+    sky, green = (np.zeros((320, 480), np.float32) for _ in range(2))
+    sky[:60] = 1
+    green[60:] = 1
+
+    border = border_of(np.clip(picture, 0, 1), cv2.GaussianBlur(sky, (0, 0), 1), green)
+
+    assert border is not None
+    assert (border.inside * border.band)[93:99, 103:109].min() == 1

@@ -107,8 +107,9 @@ def test_a_steep_camera_is_levelled_only():
     assert found.warnings == (Code.CORRECTION_CLAMPED,)
 
 
-def test_pictures_from_the_air_are_levelled_only():
-    found = straightened(-8, 1.5, places=(0.0, 0.0, 1.0, 0.0))
+@pytest.mark.parametrize("aerial", [1.0, 0.1])
+def test_what_may_be_from_the_air_is_levelled_only(aerial: float):
+    found = straightened(-8, 1.5, places=(0.0, 1 - aerial, aerial, 0.0))
 
     assert found.facts["pitch_corrected"] == 0
     assert found.facts["roll_corrected"] == 1.5
