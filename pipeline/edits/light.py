@@ -41,6 +41,8 @@ a veil of them, so that black follows; the share of what they were that becomes 
 median."""
 _CONTRAST = 0.5
 _GAMMA = (0.4, 1.03)
+_LEAST_LIT = 0.6
+"""Share of the target that the median reaches at least before the S of contrast stays whole."""
 _TOE = 0.1
 _FULL = 0.97
 _HEADROOM = 0.15
@@ -171,6 +173,11 @@ def _calmed(curve: Exposure, peak: Any, dark: float, median: float, target: floa
         found = _anchored(replace(curve, white=white, pivot=pivot), dark, median, target)
         if np.mean(roll_off(found(brightest), float(found(1.0))) > _BURNT) <= most:
             break
+    # Where even the strongest gamma leaves the median far too dark (a house before a bright sky), contrast makes way for light.
+    for contrast in np.linspace(found.contrast, 0, 6)[1:].tolist():
+        if found(median) >= _LEAST_LIT * target:
+            break
+        found = _anchored(replace(found, contrast=contrast), dark, median, target)
     return found
 
 

@@ -94,6 +94,21 @@ def test_preferences_move_as_they_say():
     assert flat < crisp
 
 
+def test_a_house_before_a_bright_sky_is_lifted():
+    # Bright cloud holds the lift back: white and pivot stay at 1, and the S of contrast would take what gamma gives.
+    rng = np.random.default_rng(0)
+    front = np.full((180, 240, 3), 0.15, np.float32) + rng.normal(0, 0.03, (180, 240, 1)).astype(np.float32)
+    front[:80] = np.linspace(0.8, 0.99, 240, dtype=np.float32)[:, None]
+    sky = np.zeros((180, 240), bool)
+    sky[:80] = True
+    seen = Seen(places=(0.0, 1.0, 0.0, 0.0), sky=sky)
+
+    after = shown_after(plan(front, seen, Light()), front)
+
+    assert np.median(luma(after)[80:]) > 1.5 * np.median(luma(front)[80:])
+    assert np.mean(after[:80].max(axis=2) > 0.985) < np.mean(front[:80].max(axis=2) > 0.985) + 0.15
+
+
 def test_night_stays_night():
     street = np.full((200, 300, 3), 0.03, np.float32)
     street[120:160, 100:200] = 0.6
