@@ -32,6 +32,7 @@ from pipeline.recipe import Recipe
 from pipeline.render.render import render_layers, render_source, render_tones, seen_through
 from pipeline.render.tone import shown_after
 from pipeline.see import scene
+from pipeline.see.dusk import light_value
 from pipeline.see.nets import network
 from pipeline.threads import without_ipp
 
@@ -120,7 +121,8 @@ def _as_floats(image: Image) -> NDArray[np.float32]:
 def see(surveyed: Surveyed, recipe: Recipe) -> scene.Seen:
     """What the photo shows. Raises SettingsError where the recipe's weights cannot be read."""
     without_ipp()
-    return scene.look(surveyed.proxy, focal=_focal(surveyed), eyes=network(recipe.see.weights))
+    eyes = network(recipe.see.weights)
+    return scene.look(surveyed.proxy, focal=_focal(surveyed), light_value=_light_value(surveyed), eyes=eyes)
 
 
 def prepared(recipe: Recipe) -> Recipe:
@@ -132,6 +134,15 @@ def prepared(recipe: Recipe) -> Recipe:
     sky = recipe.sky
     photos = own_skies.noted(sky.folder) if sky.replaces and sky.folder is not None else {}
     return recipe.model_copy(update={"sky": sky.model_copy(update={"photos": photos})})
+
+
+def _light_value(surveyed: Surveyed) -> float | None:
+    reference = surveyed.plan.merge.reference
+    header = surveyed.opened.headers[reference]
+    if header.exposure_value is None or header.f_number is None or header.flash:
+        return None
+    taken = _as_floats(surveyed.exposures[reference]) if surveyed.exposures else surveyed.proxy
+    return light_value(taken, header.exposure_value)
 
 
 def _focal(surveyed: Surveyed) -> float | None:

@@ -173,7 +173,7 @@ def _calmed(curve: Exposure, peak: Any, dark: float, median: float, target: floa
         found = _anchored(replace(curve, white=white, pivot=pivot), dark, median, target)
         if np.mean(roll_off(found(brightest), float(found(1.0))) > _BURNT) <= most:
             break
-    # Where even the strongest gamma leaves the median far too dark (a house before a bright sky), contrast makes way for light.
+    # Where the strongest gamma leaves the median far too dark (a house before a bright sky), contrast makes way for it.
     for contrast in np.linspace(found.contrast, 0, 6)[1:].tolist():
         if found(median) >= _LEAST_LIT * target:
             break

@@ -2,6 +2,7 @@
 
 A logistic regression, for the network alone takes every third dusk for a day: a sky that is dim or deep blue, ground
 that is darker than by day, and lights that outshine the sky tell the rest. benchmarks/quality/dusk.py fits the weights.
+Where the file says how it was exposed, the light of the scene is known, and fused night no longer looks like a day.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.read.color import LUMA, to_linear
 from pipeline.reduce import reduced
 
 Field = NDArray[np.floating[Any]]
@@ -23,6 +25,9 @@ _LIGHTS = 98
 _SPOT, _SPOT_WARMTH, _SPOT_LIGHT, _SPOT_SIZE = 20.0, 10.0, 65.0, 0.04
 """How much lighter and warmer than around it a lamp is, in L* and b*, its least L*, and over which share of the long
 side that is told."""
+_GREY, _NIGHT_BELOW, _DAY_ABOVE = 0.18, 3.0, 5.0
+"""Reflectance that exposure meters take for the mean; light values (EV at ISO 100) up to which it is surely dusk or
+night outdoors, and from which that says nothing: heavy clouds leave 10 to 12, blue hour and lamps -2 to 5."""
 _LAMPS, _DIM = 0.0056, 0.42
 """Share of the ground that lamps are, and median luma of the ground, from and up to which they light the scene."""
 
@@ -52,6 +57,24 @@ def dusk_features(proxy: Field, sky: Field, night: float) -> NDArray[np.float64]
 def dusk_of(proxy: Field, sky: Field, night: float) -> float:
     """The probability, 0..1, that an outdoor picture was taken at dusk or night; parameters as dusk_features."""
     return float(1 / (1 + np.exp(-float(dusk_features(proxy, sky, night) @ np.asarray(WEIGHTS)))))
+
+
+def light_value(proxy: Field, exposure_value: float) -> float:
+    """How bright the scene is, as its exposure value at ISO 100: 15 in the sun, 12 below clouds, 5 to 8 in rooms.
+
+    Parameters
+    ----------
+    proxy : (h, w, 3) float32 0..1, sRGB-encoded
+        One exposure as it was taken, not a merge.
+    exposure_value : log2(t * ISO / 100 / F^2) of its file
+    """
+    median = float(np.median(to_linear(reduced(proxy.astype(np.float32), _LONG_SIDE)) @ LUMA))
+    return float(np.log2(max(median, 1e-4) / _GREY)) - exposure_value
+
+
+def darkness(light_value: float) -> float:
+    """How surely it is dusk or night outdoors at this light, 0..1; 0 where only the picture can tell."""
+    return float(np.clip((_DAY_ABOVE - light_value) / (_DAY_ABOVE - _NIGHT_BELOW), 0, 1))
 
 
 def lamplit(proxy: Field, sky: Field) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.reduce import reduced
-from pipeline.see.dusk import dusk_of
+from pipeline.see.dusk import darkness, dusk_of
 from pipeline.see.frame import frame_of
 from pipeline.see.horizon import horizon_roll
 from pipeline.see.lines import Tilt, tilt_of
@@ -23,6 +23,8 @@ Field = NDArray[np.floating[Any]]
 _NO_PHOTO, _SURELY_NONE, _NO_GRAIN, _LIKELY = 0.8, 0.97, 0.3, 0.6
 _DUSK, _MAYBE, _DAY = (0.2, 0.4), 0.055, 0.03
 """Probabilities between which dusk becomes certain; from which it cannot be excluded; below which it is day."""
+_CERTAIN = 0.8
+"""Probability of outdoors from which a scene as dark as a night is one; skies are replaced from it on."""
 _LIT = ("interior", "exterior")
 _MAYBE_AERIAL = 0.05
 """Probability that no picture taken from the ground reaches (none of 1210)."""
@@ -137,10 +139,13 @@ class Seen:
         }
 
 
-def look(proxy: Field, *, focal: float | None = None, eyes: Network | None = None) -> Seen:
+def look(
+    proxy: Field, *, focal: float | None = None, light_value: float | None = None, eyes: Network | None = None
+) -> Seen:
     """One glance at (h, w, 3) float32 0..1, sRGB-encoded.
 
-    focal: focal length over the long side, if known. eyes: another network than the one that ships.
+    focal: focal length over the long side, if known. light_value: how bright the scene is (dusk.light_value), if known.
+    eyes: another network than the one that ships.
     """
     without_ipp()
     eyes = eyes or network()
@@ -167,6 +172,11 @@ def look(proxy: Field, *, focal: float | None = None, eyes: Network | None = Non
             seen = replace(seen, tilt=replace(seen.tilt, roll=round(roll, 3), confidence=round(sure, 3)))
     outside = _outside(1 - float(places[PLACES.index("interior")]))
     twilight = outside * dusk_of(proxy, seen.sky, seen.lights[LIGHTS.index("night")])
+    if light_value is not None and seen.place == "exterior":
+        # A room taken for outdoors is as dark as a street: where that is not certain, dusk is not either.
+        dark = darkness(light_value) * (1.0 if max(seen.places) >= _CERTAIN else _DUSK[0])
+        night = max(seen.lights[LIGHTS.index("night")], dark)
+        seen, twilight = replace(seen, lights=(1 - night, night)), max(twilight, dark)
     seen = replace(seen, twilight=twilight)
     # A dark room is one to be lit; so are a front and a lawn in the shade below a bright sky.
     dark = _night(proxy) * min(max(twilight / _DAY, 0.0), 1.0) if seen.place in _LIT else _night(proxy)

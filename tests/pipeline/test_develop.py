@@ -19,10 +19,11 @@ from pipeline.deliver.outcome import digest_of
 from pipeline.develop import develop, finish, plan, survey
 from pipeline.photo import Shot
 from pipeline.plan import Plan
-from pipeline.read.color import from_linear, to_linear
+from pipeline.read.color import LUMA, from_linear, to_linear
 from pipeline.read.shots import find_shots
 from pipeline.recipe import Check, Deliver, Light, Recipe
 from pipeline.render.render import output_size, render_edits, render_source
+from pipeline.render.tone import shown_after
 from pipeline.see.scene import look
 from tests.rooms import exposures, radiance
 
@@ -350,3 +351,15 @@ def test_another_sky_never_hides_what_the_photo_said_of_its_making(
     assert result.altered == ("sky",)
     assert (uri + after).encode() in (tmp_path / "out" / result.output).read_bytes()
     assert (uri + before).encode() in (tmp_path / "out" / result.outputs["unaltered"]).read_bytes()
+
+
+def test_a_fused_street_at_night_stays_night(data: Path):
+    recipe = Recipe.load("listing")
+    surveyed = survey(only_shot(data / "brackets/street_night_rotated"), recipe)
+
+    planned = plan(surveyed, recipe)
+
+    seen, shown = planned.facts["seen"], shown_after(planned.tones, surveyed.proxy)
+    assert seen["light"] == "night"
+    before, after = (float(np.median(to_linear(p) @ LUMA)) for p in (surveyed.proxy, shown))
+    assert np.log2(after / before) < 0.5

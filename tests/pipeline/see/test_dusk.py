@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.see.dusk import dusk_features, dusk_of
+from pipeline.see.dusk import dusk_features, dusk_of, light_value
 from pipeline.see.scene import look
 
 FREE = Path(__file__).parents[3] / "jobs/train/free/rooms/val"
@@ -53,3 +53,33 @@ def test_towns_at_dusk_stay_dim(name: str) -> None:
     picture = cv2.imread(str(FREE / "exterior_night" / name))[..., ::-1].astype(np.float32) / 255
 
     assert look(picture).stays_dim
+
+
+@pytest.mark.parametrize(
+    ("seconds", "iso", "f_number", "expected"), [(1 / 100, 100, 16.0, 14.6), (1.0, 1000, 1.8, -1.6)]
+)
+def test_light_values_are_those_of_an_exposure_meter(
+    seconds: float, iso: float, f_number: float, expected: float
+) -> None:
+    grey = np.full((40, 60, 3), 0.4614, np.float32)  # 18 % in sRGB
+
+    exposure_value = float(np.log2(seconds * iso / 100 / f_number**2))
+
+    assert light_value(grey, exposure_value) == pytest.approx(expected, abs=0.1)
+
+
+@pytest.mark.parametrize(("light", "dim"), [(13.0, False), (7.0, False), (2.0, True), (-2.0, True), (None, False)])
+def test_a_bright_picture_of_a_front_is_of_the_night_where_its_exposure_says_so(light: float | None, dim: bool) -> None:
+    day = cv2.imread(str(FREE / "exterior_day" / "gcompris_tajmahal.jpg"))[..., ::-1].astype(np.float32) / 255
+    seen = look(day, light_value=light)
+
+    assert seen.stays_dim == dim
+    assert (seen.light == "night") == dim
+
+
+def test_a_dark_room_is_no_night() -> None:
+    room = (
+        cv2.imread(str(FREE / "interior" / "material-dashboard_home-decor-1.jpg"))[..., ::-1].astype(np.float32) / 255
+    )
+
+    assert not look(room, light_value=-1.0).stays_dim
