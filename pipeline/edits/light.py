@@ -154,9 +154,9 @@ def _median(luma: Any, seen: Seen, panel: Light) -> tuple[float, float]:
     median = max(float(np.median(luma[lit] if np.mean(lit) > 0.1 else luma)), 1 / 255)
     target = (_GROUND if outdoors else _ROOM) - 0.32 * seen.night + 0.08 * panel.brightness
     if seen.stays_dim:
-        # Dusk stays dusk.
+        # Dusk stays dusk, no darker either.
         lifted = from_linear(to_linear(np.array([median], np.float32)) * np.float32(2**_NIGHT_LIFT))
-        target = min(target, float(lifted[0]))
+        target = min(max(target, median), float(lifted[0]))
     elif np.mean(luma > _FULL) < _CLIPPED:
         # A bright room that is not burnt is as it should be: contrast must not make it grey.
         target = max(target, median + 0.08 * panel.brightness)

@@ -105,7 +105,7 @@ def plan(proxy: Field, balanced: Field, lit: Field, seen: Seen, panel: Sky, *, l
         return NewSky()
     dull = dullness(proxy, balanced, seen)
     facts: dict[str, Any] = {"dull": round(dull, 3)}
-    dim = max(seen.dusk, seen.night) >= 0.5
+    dim = max(seen.dusk, seen.night) >= 0.5 or seen.light == "night"
     if dim or (panel.replace == "when_dull" and (dull < 0.5 or lamplit(proxy, seen.sky))):
         return NewSky(facts=facts)
     border = border_of(proxy, seen.sky, seen.vegetation) if max(seen.places) >= _OUTDOORS else None

@@ -23,8 +23,8 @@ Field = NDArray[np.floating[Any]]
 _NO_PHOTO, _SURELY_NONE, _NO_GRAIN, _LIKELY = 0.8, 0.97, 0.3, 0.6
 _DUSK, _MAYBE, _DAY = (0.2, 0.4), 0.055, 0.03
 """Probabilities between which dusk becomes certain; from which it cannot be excluded; below which it is day."""
-_CERTAIN = 0.8
-"""Probability of outdoors from which a scene as dark as a night is one; skies are replaced from it on."""
+_CERTAIN = 0.9
+"""Probability of outdoors from which a scene as dark as a night is one."""
 _LIT = ("interior", "exterior")
 _MAYBE_AERIAL = 0.05
 """Probability that no picture taken from the ground reaches (none of 1210)."""
@@ -174,9 +174,10 @@ def look(
     twilight = outside * dusk_of(proxy, seen.sky, seen.lights[LIGHTS.index("night")])
     if light_value is not None and seen.place == "exterior":
         # A room taken for outdoors is as dark as a street: where that is not certain, dusk is not either.
-        dark = darkness(light_value) * (1.0 if max(seen.places) >= _CERTAIN else _DUSK[0])
+        dark = darkness(light_value)
         night = max(seen.lights[LIGHTS.index("night")], dark)
-        seen, twilight = replace(seen, lights=(1 - night, night)), max(twilight, dark)
+        seen = replace(seen, lights=(1 - night, night))
+        twilight = max(twilight, dark * (1.0 if max(seen.places) >= _CERTAIN else _DUSK[0]))
     seen = replace(seen, twilight=twilight)
     # A dark room is one to be lit; so are a front and a lawn in the shade below a bright sky.
     dark = _night(proxy) * min(max(twilight / _DAY, 0.0), 1.0) if seen.place in _LIT else _night(proxy)

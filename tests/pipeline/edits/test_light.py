@@ -132,6 +132,14 @@ def test_dusk_is_lifted_by_half_an_ev_at_most(level: float, night: float):
     assert np.log2(lifted / before) < 0.55
 
 
+def test_a_night_as_bright_as_it_is_meant_is_not_darkened():
+    rng = np.random.default_rng(0)
+    street = np.clip(0.33 * (1 + 0.3 * rng.normal(0, 1, (200, 300, 3))), 0, 1).astype(np.float32)
+    seen = Seen(places=(0.0, 1.0, 0.0, 0.0), lights=(0.0, 1.0), night=1.0, twilight=1.0)
+
+    assert np.median(luma(shown_after(plan(street, seen, Light()), street))) > 0.97 * np.median(luma(street))
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.floats(0, 0.06), st.floats(0.5, 1), st.floats(0.4, 1.03), st.floats(0.1, 0.9), st.floats(0.5, 1))
 def test_every_curve_rises(black: float, white: float, gamma: float, contrast: float, pivot: float):

@@ -64,8 +64,9 @@ def test_a_dull_sky_gives_way_to_a_blue_one_that_pales_downwards() -> None:
         (ALWAYS, seen("aerial"), GREY),
         (ALWAYS, seen(twilight=0.9), GREY),
         (ALWAYS, seen(night=1.0), GREY),
+        (ALWAYS, seen(lights=(0.3, 0.7)), GREY),
     ],
-    ids=["never", "strength 0", "good sky", "interior", "aerial", "dusk", "night"],
+    ids=["never", "strength 0", "good sky", "interior", "aerial", "dusk", "night", "by its light"],
 )
 def test_skies_that_stay_without_a_word(panel: Sky, found: Seen, sky: tuple[float, float, float]) -> None:
     new = decided(front(sky), found, panel)
