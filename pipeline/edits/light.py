@@ -42,7 +42,7 @@ median."""
 _CONTRAST = 0.5
 _GAMMA = (0.4, 1.03)
 _LEAST_LIT = 0.6
-"""Share of the target that the median reaches at least before the S of contrast stays whole."""
+"""Share of the target below which the median must not stay for the sake of the S of contrast."""
 _TOE = 0.1
 _FULL = 0.97
 _HEADROOM = 0.15
@@ -153,13 +153,14 @@ def _median(luma: Any, seen: Seen, panel: Light) -> tuple[float, float]:
         lit &= cv2.resize(seen.sky.astype(np.float32), luma.shape[::-1], interpolation=cv2.INTER_AREA) < 0.5
     median = max(float(np.median(luma[lit] if np.mean(lit) > 0.1 else luma)), 1 / 255)
     target = (_GROUND if outdoors else _ROOM) - 0.32 * seen.night + 0.08 * panel.brightness
+    as_it_is = median + 0.08 * panel.brightness
     if seen.stays_dim:
         # Dusk stays dusk, no darker either.
         lifted = from_linear(to_linear(np.array([median], np.float32)) * np.float32(2**_NIGHT_LIFT))
-        target = min(max(target, median), float(lifted[0]))
+        target = min(max(target, as_it_is), float(lifted[0]))
     elif np.mean(luma > _FULL) < _CLIPPED:
         # A bright room that is not burnt is as it should be: contrast must not make it grey.
-        target = max(target, median + 0.08 * panel.brightness)
+        target = max(target, as_it_is)
     return median, target
 
 
@@ -173,7 +174,7 @@ def _calmed(curve: Exposure, peak: Any, dark: float, median: float, target: floa
         found = _anchored(replace(curve, white=white, pivot=pivot), dark, median, target)
         if np.mean(roll_off(found(brightest), float(found(1.0))) > _BURNT) <= most:
             break
-    # Where the strongest gamma leaves the median far too dark (a house before a bright sky), contrast makes way for it.
+    # Where the strongest gamma leaves the median far too dark (a house before a bright sky), contrast makes way.
     for contrast in np.linspace(found.contrast, 0, 6)[1:].tolist():
         if found(median) >= _LEAST_LIT * target:
             break

@@ -137,7 +137,11 @@ def test_a_night_as_bright_as_it_is_meant_is_not_darkened():
     street = np.clip(0.33 * (1 + 0.3 * rng.normal(0, 1, (200, 300, 3))), 0, 1).astype(np.float32)
     seen = Seen(places=(0.0, 1.0, 0.0, 0.0), lights=(0.0, 1.0), night=1.0, twilight=1.0)
 
-    assert np.median(luma(shown_after(plan(street, seen, Light()), street))) > 0.97 * np.median(luma(street))
+    def shown(brightness: float) -> float:
+        return float(np.median(luma(shown_after(plan(street, seen, Light(brightness=brightness)), street))))
+
+    assert shown(0) > 0.97 * np.median(luma(street))
+    assert shown(-1) < shown(0) - 0.02
 
 
 @settings(max_examples=60, deadline=None)
