@@ -30,6 +30,7 @@ _UNSURE, _WIRE, _INTO_TREES, _VEILED = 0.005, 4, 20, 0.1
 _CLOUDY, _OTHER = 0.08, 0.04
 """How much darker in blue than the sky around it a cloud or a rent in one may be."""
 _APART, _PURE = 0.15, (4, 0.5)
+_SLOPE, _LEVEL = 3, 0.85
 _BAND = 2
 _EVEN = 4.0
 _THIN, _BETWEEN = 7, 10
@@ -93,6 +94,9 @@ def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
     thin = (cv2.morphologyEx(found, cv2.MORPH_CLOSE, disc(_THIN)) > 0) & (found == 0) & (p > 0.5)
     # What is less apart from the sky than things beside it is mixed with it.
     pure = apart > np.maximum(_APART, _PURE[1] * cv2.dilate(apart, disc(_PURE[0])))
+    # Edges of small pictures are blurred: their slope shows no colour of its own, and reaches farther.
+    slope = _SLOPE if max(picture.shape) <= _LONG_SIDE else 0
+    pure &= (apart > _LEVEL * cv2.dilate(apart, disc(1))) | (distance_to(found) > slope)
     solid = (p < 0.3) & (found == 0) & pure & (distance_to(found) < 60)
     if int(solid.sum()) < _LEAST:
         solid = (p < 0.3) & (found == 0)
@@ -104,7 +108,7 @@ def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
     crowns = cv2.dilate((green > GREENERY).astype(np.uint8), disc(_BAND)) & (distance_to(found) < _INTO_TREES)
     seam = (p > _LIKELY) & (distance_to(found) < _BEYOND)
     between = cv2.morphologyEx(found | crowns, cv2.MORPH_CLOSE, disc(_BETWEEN)) & (p > _HOLE)
-    band = (cv2.dilate(found, disc(_BAND)) | crowns | seam | between).astype(np.float32)
+    band = (cv2.dilate(found, disc(max(_BAND, slope))) | crowns | seam | between).astype(np.float32)
     # Elsewhere it is not asked for: nothing there makes small plans.
     front = front * cv2.dilate(band, disc(_BAND))[..., None]
     soft = np.clip((guided(x.mean(axis=2), p, *_GUIDED) - 0.15) / 0.7, 0, 1)

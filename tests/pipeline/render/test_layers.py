@@ -73,6 +73,23 @@ def test_roof_and_wires_stand_before_the_new_sky_without_a_fringe_of_the_old_one
     assert np.array_equal(delivered[beyond], picture[beyond])
 
 
+def test_the_blurred_edges_of_an_enlarged_picture_keep_no_bright_rim_of_a_burnt_sky():
+    rng = np.random.default_rng(3)
+    share = np.zeros((256, 256), np.uint8)
+    roof = np.array([[0, 130], [90, 70], [170, 140], [256, 110], [256, 0], [0, 0]])
+    cv2.fillPoly(share, [roof * 16], 255, cv2.LINE_AA, 4)
+    front = 0.25 + 0.03 * rng.standard_normal((256, 256, 3)).astype(np.float32)
+    part = share[..., None] / 255
+    small = part + (1 - part) * front
+    picture, wide = (cv2.resize(v, (480, 480), interpolation=cv2.INTER_CUBIC) for v in (small, share / 255))
+    picture = np.round(255 * np.clip(picture, 0, 1)).astype(np.uint8)
+
+    after = render_edits(planned(picture, wide.astype(np.float32)), picture)[..., 0] / 255
+
+    edge = np.abs(cv2.GaussianBlur(wide, (0, 0), 2) - 0.5) < 0.4
+    assert np.mean(after[edge] > 0.45) < 0.01
+
+
 def test_outside_the_matte_the_bytes_are_those_without_the_layer():
     picture, share, _ = house()
     curve = Tone("lift", (np.linspace(0, 1, 64, dtype=np.float32) ** 0.8)[:, None].repeat(3, 1))
