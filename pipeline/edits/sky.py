@@ -35,7 +35,7 @@ Field = NDArray[np.floating[Any]]
 _TRUSTED, _LOWEST = 0.5, 1.0
 """Confidence in a tilt from which it counts; degrees above the horizon of the lowest sky that is seen."""
 _COLUMNS, _SHOWN_COLUMNS = 24, 192
-_DAYS = ((95.0, 140.0), (28.0, 55.0), (0.5, 2.2), (1.05, 1.5), (0.0, 0.03), (0.0, 0.09))
+_DAYS = ((95.0, 140.0), (28.0, 55.0), (0.5, 2.2), (1.1, 1.9), (0.0, 0.03), (-0.04, 0.15))
 """Bounds of aside, up, haze, vivid, veil and deep."""
 _CLOUD = 2.5
 """Luminance of thin cloud, times the clear sky's median."""

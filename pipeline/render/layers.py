@@ -19,6 +19,7 @@ from pipeline.merge.tiles import Box, Upsampler, sample
 from pipeline.photo import Image
 from pipeline.plan import Layer, Plan, Warp
 from pipeline.render.assets import asset_of
+from pipeline.render.grain import grain
 from pipeline.render.tone import placed, positions
 
 Picture = NDArray[np.float32]
@@ -35,7 +36,7 @@ _REACH = 2
 """Pixels over which the edges of small pictures are blurred, many of which were enlarged."""
 _NEAR, _THINNEST = 0.1, 0.08
 """Distance from the old sky within which a pixel is nearly pure; least share of foreground that tells its colour."""
-_NOISE, _FREE = (0.5 / 255, 6 / 255), 0.09
+_NOISE, _FREE = (0.3 / 255, 6 / 255), 0.09
 """Bounds of the noise; most that a pixel may differ from the old sky by as its own grain."""
 _SAMPLES = 200_000
 
@@ -181,15 +182,12 @@ def shown_in(over: Laid, box: Box) -> Picture:
 
     Grain also keeps smooth gradients from banding. It is drawn per box, so boxes must be those of merge.tiles.boxes.
     """
-    x0, y0, x1, y1 = box
     if over.photo is None:
         shown: Any = Upsampler(over.cell, box, over.allowed.shape[::-1])(over.shown)
     else:
         photo, transform = over.photo
         shown = sample(photo, Mapping(transform), box).astype(np.float32) * np.float32(1 / np.iinfo(photo.dtype).max)
-    draw = np.random.Generator(np.random.Philox(key=[x0, y0]))
-    grain = draw.standard_normal((y1 - y0, x1 - x0), dtype=np.float32) * np.float32(over.noise)
-    return cv2.add(shown, _thrice(grain))
+    return cv2.add(shown, grain(box, over.noise))  # pyright: ignore[reportReturnType]
 
 
 def below(tile: Image, over: Laid, source: Image, box: Box) -> tuple[Image, Picture] | None:
