@@ -37,6 +37,8 @@ _TRUSTED, _LOWEST = 0.5, 1.0
 _COLUMNS, _SHOWN_COLUMNS = 24, 192
 _DAYS = ((95.0, 140.0), (28.0, 55.0), (0.5, 2.2), (1.1, 1.9), (0.0, 0.03), (-0.04, 0.15))
 """Bounds of aside, up, haze, vivid, veil and deep."""
+_CONTRAST = 1.35
+"""Gamma by which a photo spreads the sky's light about its median."""
 _CLOUD = 2.5
 """Luminance of thin cloud, times the clear sky's median."""
 _OUTDOORS = 0.8
@@ -172,8 +174,10 @@ def clear_sky(tilt: Tilt, size: tuple[int, int], visible: Field, brightness: flo
     cloud = _CLOUD * np.median(light @ LUMA) * cloud_brightness(rays, sun)[..., None].astype(np.float32)
     light = (1 - hidden) * light + hidden * cloud
     mask = cv2.resize(visible.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA) > 0.5
+    # Cameras render contrast: from zenith to horizon, and from side to side, more than there is.
     luminance = light @ LUMA
     middle = float(np.median(luminance[mask])) if mask.any() else float(np.median(luminance))
+    light = light * ((luminance / middle) ** (_CONTRAST - 1))[..., None]
     wanted = float(to_linear(np.array([brightness - day.deep], np.float32))[0])
     # A film's shoulder: the bright horizon pales instead of clipping.
     exposed = 1 - np.exp(light * np.float32(np.log(1 - wanted) / middle))
