@@ -31,6 +31,7 @@ _CLOUDY, _OTHER = 0.08, 0.04
 """How much darker in blue than the sky around it a cloud or a rent in one may be."""
 _APART, _PURE = 0.15, (4, 0.5)
 _SLOPE, _LEVEL = 3, 0.85
+"""Pixels over which edges of small pictures are blurred, and how much of what is beside it a pixel there must reach."""
 _BAND = 2
 _EVEN = 4.0
 _THIN, _BETWEEN = 7, 10
