@@ -28,7 +28,7 @@ _FOLDERS = frozenset({"delivered", "web", "plans"})
 def planned(task: Task, recipe: Recipe) -> dict[str, str]:
     """The pictures a task may give: profile to path below DEST (POSIX), as in Result.outputs.
 
-    "unaltered" comes only with pictures that show something else than captured.
+    "unaltered" and "web_unaltered" come only with pictures that show something else than captured.
     """
     shot = task.shot
     full = PurePosixPath("delivered", shot.listing, f"{shot.name}.{EXTENSIONS[recipe.deliver.format]}")
@@ -38,6 +38,8 @@ def planned(task: Task, recipe: Recipe) -> dict[str, str]:
         paths["web"] = str(PurePosixPath("web", shot.listing, f"{name}.jpg"))
     if recipe.sky.replaces:
         paths["unaltered"] = str(PurePosixPath("delivered", shot.listing, f"{shot.name}{UNALTERED}.jpg"))
+        if "web" in paths:
+            paths["web_unaltered"] = paths["web"].removesuffix(".jpg") + f"{UNALTERED}.jpg"
     return paths
 
 
@@ -60,9 +62,14 @@ def numbered(found: Found, recipe: Recipe, *, taken: Collection[str] = frozenset
 
 
 def _twins(shots: Iterable[Shot], recipe: Recipe) -> set[str]:
-    """Paths below DEST, folded, that pictures without alterations may take: no photo's own picture goes there."""
-    paths = (planned(Task(shot, 1), recipe).get("unaltered") for shot in shots)
-    return {folded(path) for path in paths if path}
+    """Paths below DEST, folded, without their endings, that pictures without alterations may take: no photo's own
+    picture goes there, in whatever format."""
+    paths = (planned(Task(shot, n), recipe) for n, shot in enumerate(shots, 1))
+    return {_stem(folded(path)) for of in paths for profile, path in of.items() if profile.endswith("unaltered")}
+
+
+def _stem(path: str) -> str:
+    return str(PurePosixPath(path).with_suffix(""))
 
 
 def _clear_of(
@@ -72,7 +79,7 @@ def _clear_of(
 
     def held(task: Task) -> list[str]:
         paths = {profile: folded(path) for profile, path in planned(task, recipe).items()}
-        return [p for p, path in paths.items() if path in taken or (p == "full" and path in twins)]
+        return [p for p, path in paths.items() if path in taken or (p in {"full", "web"} and _stem(path) in twins)]
 
     shot, names = task.shot, _names(task.shot)
     while True:
@@ -102,7 +109,7 @@ def is_planned(result: Result, task: Task, recipe: Recipe) -> bool:
         return False
     due = planned(task, recipe)
     if "unaltered" not in result.outputs:
-        due.pop("unaltered", None)
+        due = {profile: path for profile, path in due.items() if not profile.endswith("unaltered")}
     return result.status != "delivered" or result.outputs == due
 
 

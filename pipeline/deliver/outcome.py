@@ -113,8 +113,10 @@ def deliver_pictures(
         **place,
     )
     if finished.unaltered is not None:
-        twin = write_unaltered(finished.unaltered, metadata, recipe.deliver, source_type=captured, **place)
-        outputs["unaltered"] = twin
+        twins = write_unaltered(
+            finished.unaltered, metadata, recipe.deliver, source_type=captured, sequence=sequence, **place
+        )
+        outputs |= twins
     unchanged = "unaltered" if finished.altered else "full"
     is_jpeg = unchanged == "unaltered" or recipe.deliver.format == "jpeg"
     if finished.captured and is_jpeg and _is_plain_jpeg(donor, metadata.icc):
@@ -221,9 +223,11 @@ def quarantine(
 
 def _is_plain_jpeg(header: Header, icc: bytes) -> bool:
     """Whether the file already is what would be delivered: an upright sRGB JPEG."""
-    if header.format != "jpeg" or header.orientation != 1 or (icc and not is_srgb(icc)):
+    if header.format != "jpeg" or header.orientation != 1:
         return False
     try:
+        if icc and not is_srgb(icc):
+            return False
         return simplejpeg.decode_jpeg_header(Path(header.path).read_bytes())[2] == "YCbCr"
-    except (OSError, ValueError):
+    except (OSError, ValueError):  # BadProfile is one: that of a grey or CMYK picture, which is delivered in RGB
         return False

@@ -77,26 +77,48 @@ def deliver(
     SettingsError
         If the web name's pattern has unknown fields.
     """
+    return _written(
+        image, metadata, settings, _stems(settings, listing, name, sequence, destination), source_type, destination
+    )
+
+
+def write_unaltered(
+    image: Image,
+    metadata: Metadata,
+    settings: Deliver,
+    *,
+    source_type: str,
+    listing: str,
+    name: str,
+    sequence: int,
+    destination: Path,
+) -> dict[str, Delivered]:
+    """JPEGs of what was captured, to lie beside the pictures that show something else: "unaltered", "web_unaltered"."""
+    plain = settings.model_copy(update={"format": "jpeg"})
+    stems = _stems(settings, listing, name, sequence, destination)
+    beside = {profile: stem.with_name(stem.name + UNALTERED) for profile, stem in stems.items()}
+    made = _written(image, metadata, plain, beside, source_type, destination)
+    return {"unaltered" if profile == "full" else f"{profile}_unaltered": one for profile, one in made.items()}
+
+
+def _stems(settings: Deliver, listing: str, name: str, sequence: int, destination: Path) -> dict[str, Path]:
+    """Paths without extension, by profile."""
     stems = {"full": _stem(destination / "delivered", listing, name)}
     if settings.web.enabled:
         pattern = web_name(settings.web.name, listing=listing, name=name, sequence=sequence)
         stems["web"] = _stem(destination / "web", listing, pattern)
+    return stems
+
+
+def _written(
+    image: Image, metadata: Metadata, settings: Deliver, stems: dict[str, Path], source_type: str, destination: Path
+) -> dict[str, Delivered]:
     made: dict[str, Delivered] = {}
     for profile, stem in stems.items():
         write = write_full if profile == "full" else write_web
         written = write(stem, image, metadata, settings, source_type=source_type)
         made[profile] = replace(written, path=Path(written.path).relative_to(destination).as_posix())
     return made
-
-
-def write_unaltered(
-    image: Image, metadata: Metadata, settings: Deliver, *, source_type: str, listing: str, name: str, destination: Path
-) -> Delivered:
-    """A JPEG of what was captured, to lie beside the full picture that shows something else."""
-    stem = _stem(destination / "delivered", listing, name + UNALTERED)
-    plain = settings.model_copy(update={"format": "jpeg"})
-    written = write_full(stem, image, metadata, plain, source_type=source_type)
-    return replace(written, path=Path(written.path).relative_to(destination).as_posix())
 
 
 def write_full(stem: Path, image: Image, metadata: Metadata, settings: Deliver, *, source_type: str) -> Delivered:

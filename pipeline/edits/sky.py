@@ -43,6 +43,8 @@ _CLOUD = 2.5
 """Luminance of thin cloud, times the clear sky's median."""
 _OUTDOORS = 0.8
 """Confidence that this is outdoors, below which no sky is replaced: a room with one is no slip but a scandal."""
+_GREY = 0.03
+"""Range of a pixel's channels up to which a picture is black and white, and stays so."""
 _WORTH = 0.01
 """Share of the frame below which a sky is left as it is."""
 _MOST = (0.05, 0.05, 0.0155, 0.14, 0.02, 12.0)
@@ -107,6 +109,8 @@ def plan(proxy: Field, balanced: Field, lit: Field, seen: Seen, panel: Sky, *, l
         return NewSky()
     dull = dullness(proxy, balanced, seen)
     facts: dict[str, Any] = {"dull": round(dull, 3)}
+    if float(np.percentile(np.ptp(proxy, axis=2), 99)) < _GREY:
+        return NewSky(facts=facts)
     dim = max(seen.dusk, seen.night) >= 0.5 or seen.light == "night"
     if dim or (panel.replace == "when_dull" and (dull < 0.5 or lamplit(proxy, seen.sky))):
         return NewSky(facts=facts)

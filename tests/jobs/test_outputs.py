@@ -188,6 +188,8 @@ def test_a_photo_is_never_written_where_another_has_its_picture_as_captured(phot
 
     check_unique(tasks, job.recipe)
     assert {t.shot.name for t in tasks} == {"a", "a_unaltered-jpg", "A_Unaltered_unaltered-jpg"}
+    as_png = Recipe.load("listing", {"deliver.format": "png"})
+    assert {t.shot.name for t in numbered(survey(job.source, as_png), as_png)} == {t.shot.name for t in tasks}
     plain = numbered(survey(job.source, Recipe()), Recipe())
     assert {t.shot.name for t in plain} == {"a", "a_unaltered", "A_Unaltered_unaltered"}
 

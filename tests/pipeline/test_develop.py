@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -239,6 +240,19 @@ def test_a_floor_plan_is_passed_through_byte_for_byte(tmp_path: Path):
     assert (tmp_path / "out" / result.output).read_bytes() == (folder / "plan.jpg").read_bytes()
 
 
+@pytest.mark.parametrize("name", ["gray.jpg", "icc_cmyk_profile_on_rgb.jpg"])
+def test_what_is_not_edited_is_delivered_whatever_its_profile_is_for(data: Path, tmp_path: Path, name: str):
+    folder = tmp_path / "source"
+    folder.mkdir()
+    shutil.copy(data / "ingest" / name, folder)
+    off = {f"{panel}.strength": "0" for panel in ("balance", "light", "geometry", "windows")}
+
+    result = develop(only_shot(folder), Recipe.load("default", off), tmp_path / "out")
+
+    assert result.status == "delivered", result.message
+    assert cv2.imread(str(tmp_path / "out" / result.output)) is not None
+
+
 @pytest.fixture
 def overcast(samples: Path, tmp_path: Path) -> Shot:
     """The sample front below its dull sky, at a third of its size."""
@@ -257,12 +271,13 @@ def test_a_photo_with_another_sky_lies_beside_the_picture_as_captured(overcast: 
         "full": "delivered/12 Oak Street/front.png",
         "web": "web/12 Oak Street/12 Oak Street_000.jpg",
         "unaltered": "delivered/12 Oak Street/front_unaltered.jpg",
+        "web_unaltered": "web/12 Oak Street/12 Oak Street_000_unaltered.jpg",
     }
     assert set(result.digests) == set(result.outputs)
     assert 0.1 < result.provenance["composited"] == result.provenance["generated"] < 0.5
     kinds = {p: (tmp_path / "out" / path).read_bytes() for p, path in result.outputs.items()}
-    assert all((b"compositeSynthetic" in kinds[p]) == (p != "unaltered") for p in kinds)
-    assert b"algorithmicallyEnhanced" in kinds["unaltered"]
+    assert all((b"compositeSynthetic" in kinds[p]) == ("unaltered" not in p) for p in kinds)
+    assert all(b"algorithmicallyEnhanced" in kinds[p] for p in ("unaltered", "web_unaltered"))
     plainly = develop(overcast, Recipe.load("default", {"deliver.format": "png"}), tmp_path / "plain")
     after, before = (
         cv2.imread(str(tmp_path / p)).astype(int) for p in (f"out/{result.output}", f"plain/{plainly.output}")

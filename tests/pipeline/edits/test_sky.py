@@ -74,6 +74,12 @@ def test_skies_that_stay_without_a_word(panel: Sky, found: Seen, sky: tuple[floa
     assert new.warnings == ()
 
 
+def test_a_black_and_white_picture_gets_no_blue_sky() -> None:
+    grey = np.repeat(front().mean(axis=2, keepdims=True), 3, axis=2)
+    assert decided(grey, seen(), Sky(replace="always")).operations == ()
+    assert decided(front(), seen(), Sky(replace="always")).operations != ()
+
+
 def test_always_replaces_good_skies_too() -> None:
     assert len(decided(front(BLUE), seen(), ALWAYS).operations) == 1
 
