@@ -23,6 +23,8 @@ Field = NDArray[np.floating[Any]]
 _NO_PHOTO, _SURELY_NONE, _NO_GRAIN, _LIKELY = 0.8, 0.97, 0.3, 0.6
 _DUSK, _MAYBE, _DAY = (0.2, 0.4), 0.055, 0.03
 """Probabilities between which dusk becomes certain; from which it cannot be excluded; below which it is day."""
+_MARGIN = 0.15
+"""Share of the height or width up to which a frame is a margin around a photo; pages with a photo have wider ones."""
 _CERTAIN = 0.9
 """Probability of outdoors from which a scene as dark as a night is one."""
 _LIT = ("interior", "exterior")
@@ -149,6 +151,18 @@ def look(
     """
     without_ipp()
     eyes = eyes or network()
+    frame = frame_of(proxy)
+    if not any(frame):
+        return _seen(proxy, focal, light_value, eyes)
+    height, width = proxy.shape[:2]
+    top, bottom, left, right = frame
+    if max(top / height, bottom / height, left / width, right / width) > _MARGIN:
+        return _within(_seen(proxy, focal, light_value, eyes), frame)
+    inside = np.ascontiguousarray(proxy[top : height - bottom, left : width - right])
+    return _framed(_seen(inside, focal, light_value, eyes), frame)
+
+
+def _seen(proxy: Field, focal: float | None, light_value: float | None, eyes: Network) -> Seen:
     answers = eyes(proxy)
     places = softmax(answers.place / eyes.calibration["place"])
     size = (proxy.shape[1], proxy.shape[0])
@@ -182,8 +196,20 @@ def look(
     # A dark room is one to be lit; so are a front and a lawn in the shade below a bright sky.
     dark = _night(proxy) * min(max(twilight / _DAY, 0.0), 1.0) if seen.place in _LIT else _night(proxy)
     seen = replace(seen, night=max(dark, seen.dusk))
-    frame = frame_of(proxy)
-    return _within(seen, frame) if any(frame) else seen
+    return seen
+
+
+def _framed(seen: Seen, frame: tuple[int, int, int, int]) -> Seen:
+    """What was seen inside a frame, over all of the picture. It stays upright, for its frame would lean."""
+    size = seen.burnt.shape[::-1]
+
+    def padded(mask: Any) -> Any:
+        inside = np.asarray(cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_LINEAR))
+        return cv2.copyMakeBorder(inside, *frame, cv2.BORDER_CONSTANT, value=0)
+
+    sky, windows, vegetation, burnt = (padded(m) for m in (seen.sky, seen.windows, seen.vegetation, seen.burnt))
+    tilt = replace(seen.tilt, confidence=0.0)
+    return replace(seen, sky=sky, windows=windows, vegetation=vegetation, burnt=burnt > 0.5, tilt=tilt)
 
 
 def _outside(probability: float) -> float:
@@ -193,7 +219,7 @@ def _outside(probability: float) -> float:
 
 
 def _within(seen: Seen, frame: tuple[int, int, int, int]) -> Seen:
-    """No sky in a plain frame; and a picture in one stays upright, for its frame would lean."""
+    """No sky in a wide plain frame, as on a page; and a picture in one stays upright."""
     top, bottom, left, right = frame
     height, width = seen.sky.shape
     sky = np.zeros_like(seen.sky)

@@ -45,3 +45,9 @@ def test_a_burnt_sky_that_ends_at_a_level_roof_beside_a_tree_is_no_frame():
 
 def test_a_picture_of_one_colour_has_no_frame():
     assert frame_of(np.ones((40, 60, 3), np.float32)) == (0, 0, 0, 0)
+
+
+def test_where_a_burnt_sky_hides_the_end_of_a_frame_it_is_as_wide_as_elsewhere():
+    picture = np.random.default_rng(1).uniform(0.1, 0.6, (90, 120, 3)).astype(np.float32)
+    picture[:40] = 1.0
+    assert frame_of(framed(picture, (8, 8, 8, 8), 1.0)) == (8, 8, 8, 8)

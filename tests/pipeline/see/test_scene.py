@@ -59,6 +59,21 @@ def test_a_white_margin_is_no_sky_and_keeps_the_picture_upright():
     assert seen.tilt.confidence == 0
 
 
+@pytest.mark.parametrize("level", [0, 255])
+def test_a_margin_on_all_sides_hides_neither_place_nor_sky(level: int):
+    front = cv2.imread(str(Path(__file__).parents[3] / "samples/tower_front/tower_front.jpg"))
+    small = cv2.resize(front, (600, 450), interpolation=cv2.INTER_AREA)
+    page = cv2.copyMakeBorder(small, 24, 24, 24, 24, cv2.BORDER_CONSTANT, value=(level,) * 3)
+
+    seen = look(page[..., ::-1].astype(np.float32) / 255)
+
+    assert seen.place == "exterior"
+    assert seen.is_photo
+    assert seen.sky_fraction > 0.15
+    assert seen.sky[:24].max() == seen.windows[:, :24].max() == 0
+    assert seen.sky.shape == seen.burnt.shape == (498, 648)
+
+
 @pytest.mark.parametrize(("twilight", "least", "most"), [(0.15, 0.0, 0.0), (0.3, 0.4, 0.6), (0.5, 1.0, 1.0)])
 def test_what_may_be_dusk_counts_as_dusk_below_even_odds(twilight: float, least: float, most: float):
     assert least <= Seen(twilight=twilight).dusk <= most
