@@ -77,9 +77,8 @@ def deliver(
     SettingsError
         If the web name's pattern has unknown fields.
     """
-    return _written(
-        image, metadata, settings, _stems(settings, listing, name, sequence, destination), source_type, destination
-    )
+    stems = _stems(settings, listing, name, sequence, destination)
+    return _written(stems, image, metadata, settings, source_type=source_type, destination=destination)
 
 
 def write_unaltered(
@@ -97,7 +96,7 @@ def write_unaltered(
     plain = settings.model_copy(update={"format": "jpeg"})
     stems = _stems(settings, listing, name, sequence, destination)
     beside = {profile: stem.with_name(stem.name + UNALTERED) for profile, stem in stems.items()}
-    made = _written(image, metadata, plain, beside, source_type, destination)
+    made = _written(beside, image, metadata, plain, source_type=source_type, destination=destination)
     return {"unaltered" if profile == "full" else f"{profile}_unaltered": one for profile, one in made.items()}
 
 
@@ -111,7 +110,13 @@ def _stems(settings: Deliver, listing: str, name: str, sequence: int, destinatio
 
 
 def _written(
-    image: Image, metadata: Metadata, settings: Deliver, stems: dict[str, Path], source_type: str, destination: Path
+    stems: dict[str, Path],
+    image: Image,
+    metadata: Metadata,
+    settings: Deliver,
+    *,
+    source_type: str,
+    destination: Path,
 ) -> dict[str, Delivered]:
     made: dict[str, Delivered] = {}
     for profile, stem in stems.items():

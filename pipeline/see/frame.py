@@ -21,7 +21,7 @@ _WIDEST, _SPECKS = 0.3, 0.02
 def frame_of(picture: Field) -> tuple[int, int, int, int]:
     """Pixels of plain frame at the top, bottom, left and right of a picture (h, w, 3) 0..1; 0 where there is none.
 
-    A burnt sky does not show where a white frame ends above it: where other sides have one of that colour, it is as wide.
+    A burnt sky does not show where a white frame ends above it: it is as wide as other sides' of that colour.
     """
     turned = picture.swapaxes(0, 1)
     sides = [picture, picture[::-1], turned, turned[::-1]]

@@ -195,8 +195,7 @@ def _seen(proxy: Field, focal: float | None, light_value: float | None, eyes: Ne
     seen = replace(seen, twilight=twilight)
     # A dark room is one to be lit; so are a front and a lawn in the shade below a bright sky.
     dark = _night(proxy) * min(max(twilight / _DAY, 0.0), 1.0) if seen.place in _LIT else _night(proxy)
-    seen = replace(seen, night=max(dark, seen.dusk))
-    return seen
+    return replace(seen, night=max(dark, seen.dusk))
 
 
 def _framed(seen: Seen, frame: tuple[int, int, int, int]) -> Seen:
