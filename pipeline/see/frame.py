@@ -26,15 +26,18 @@ def frame_of(picture: Field) -> tuple[int, int, int, int]:
     turned = picture.swapaxes(0, 1)
     sides = [picture, picture[::-1], turned, turned[::-1]]
     found = [_depth(lines) for lines in sides]
-    known = [k for k, (_, ends) in enumerate(found) if ends]
     depths = [depth if ends else 0 for depth, ends in found]
     for k, (depth, ends) in enumerate(found):
-        alike = [j for j in known if float(np.abs(_colour(sides[j]) - _colour(sides[k])).max()) < _ALIKE]
-        widest = max((depths[j] for j in alike), default=0)
-        if not ends and len(alike) > 1 and depth >= widest:
-            depths[k] = widest
+        # Only a frame that goes around has one on the other side and beside: bars at two sides leave the sky between.
+        around = [j for j, (_, there) in enumerate(found) if there and _alike(sides[j], sides[k])]
+        if not ends and k ^ 1 in around and len(around) > 1 and depth >= found[k ^ 1][0]:
+            depths[k] = found[k ^ 1][0]
     top, bottom, left, right = depths
     return top, bottom, left, right
+
+
+def _alike(one: Field, other: Field) -> bool:
+    return float(np.abs(_colour(one) - _colour(other)).max()) < _ALIKE
 
 
 def _colour(lines: Field) -> Any:

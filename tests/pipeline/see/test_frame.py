@@ -51,3 +51,9 @@ def test_where_a_burnt_sky_hides_the_end_of_a_frame_it_is_as_wide_as_elsewhere()
     picture = np.random.default_rng(1).uniform(0.1, 0.6, (90, 120, 3)).astype(np.float32)
     picture[:40] = 1.0
     assert frame_of(framed(picture, (8, 8, 8, 8), 1.0)) == (8, 8, 8, 8)
+
+
+def test_between_bars_at_two_sides_a_burnt_sky_is_no_frame():
+    picture = np.random.default_rng(1).uniform(0.1, 0.6, (90, 120, 3)).astype(np.float32)
+    picture[:40] = 1.0
+    assert frame_of(framed(picture, (0, 0, 8, 8), 1.0))[0] == 0
