@@ -64,7 +64,7 @@ def numbered(found: Found, recipe: Recipe, *, taken: Collection[str] = frozenset
 def _twins(shots: Iterable[Shot], recipe: Recipe) -> set[str]:
     """Paths below DEST, folded, without their endings, that pictures without alterations may take: no photo's own
     picture goes there, in whatever format."""
-    paths = (planned(Task(shot, n), recipe) for n, shot in enumerate(shots, 1))
+    paths = (planned(Task(shot, 1), recipe) for shot in shots)
     return {_stem(folded(path)) for of in paths for profile, path in of.items() if profile.endswith("unaltered")}
 
 

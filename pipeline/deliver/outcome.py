@@ -26,7 +26,7 @@ from pipeline.check.metrics import Figures
 from pipeline.codes import Code, Failure, PhotoError
 from pipeline.deliver import provenance, xmp
 from pipeline.deliver.encode import copy_untouched, encode_jpeg, to_depth, write_atomic
-from pipeline.deliver.profiles import Delivered, deliver, write_unaltered
+from pipeline.deliver.profiles import UNALTERED, Delivered, deliver
 from pipeline.photo import Header, Image, Result, Shot
 from pipeline.plan import Plan
 from pipeline.read.color import is_srgb
@@ -103,20 +103,19 @@ def deliver_pictures(
     metadata = read_metadata(donor.path, donor.format)
     declared = xmp.declared(metadata.xmp, metadata.extended_xmp)
     captured = declared or (xmp.MERGED if len(shot.sources) > 1 else xmp.EDITED)
-    place: Any = {"listing": shot.listing, "name": shot.name, "destination": destination}
+    place: Any = {"listing": shot.listing, "name": shot.name, "sequence": sequence, "destination": destination}
     outputs = deliver(
         finished.picture,
         metadata,
         recipe.deliver,
         source_type=xmp.stronger(captured, _composite(finished.plan)) if finished.altered else captured,
-        sequence=sequence,
         **place,
     )
     if finished.unaltered is not None:
-        twins = write_unaltered(
-            finished.unaltered, metadata, recipe.deliver, source_type=captured, sequence=sequence, **place
-        )
-        outputs |= twins
+        jpeg = recipe.deliver.model_copy(update={"format": "jpeg"})
+        twins = deliver(finished.unaltered, metadata, jpeg, source_type=captured, suffix=UNALTERED, **place)
+        outputs["unaltered"] = twins.pop("full")
+        outputs |= {f"{profile}_unaltered": twin for profile, twin in twins.items()}
     unchanged = "unaltered" if finished.altered else "full"
     is_jpeg = unchanged == "unaltered" or recipe.deliver.format == "jpeg"
     if finished.captured and is_jpeg and _is_plain_jpeg(donor, metadata.icc):

@@ -57,6 +57,7 @@ def deliver(
     name: str,
     sequence: int,
     destination: Path,
+    suffix: str = "",
 ) -> dict[str, Delivered]:
     """Write what `settings` ask for, by profile: "full", and "web" if it is enabled.
 
@@ -69,6 +70,7 @@ def deliver(
     listing, name : sub-folder and stem of the files
     sequence : number of the photo in its listing, for the web name
     destination : the job's DEST
+    suffix : added to the names of the files
 
     Raises
     ------
@@ -77,47 +79,10 @@ def deliver(
     SettingsError
         If the web name's pattern has unknown fields.
     """
-    stems = _stems(settings, listing, name, sequence, destination)
-    return _written(stems, image, metadata, settings, source_type=source_type, destination=destination)
-
-
-def write_unaltered(
-    image: Image,
-    metadata: Metadata,
-    settings: Deliver,
-    *,
-    source_type: str,
-    listing: str,
-    name: str,
-    sequence: int,
-    destination: Path,
-) -> dict[str, Delivered]:
-    """JPEGs of what was captured, to lie beside the pictures that show something else: "unaltered", "web_unaltered"."""
-    plain = settings.model_copy(update={"format": "jpeg"})
-    stems = _stems(settings, listing, name, sequence, destination)
-    beside = {profile: stem.with_name(stem.name + UNALTERED) for profile, stem in stems.items()}
-    made = _written(beside, image, metadata, plain, source_type=source_type, destination=destination)
-    return {"unaltered" if profile == "full" else f"{profile}_unaltered": one for profile, one in made.items()}
-
-
-def _stems(settings: Deliver, listing: str, name: str, sequence: int, destination: Path) -> dict[str, Path]:
-    """Paths without extension, by profile."""
-    stems = {"full": _stem(destination / "delivered", listing, name)}
+    stems = {"full": _stem(destination / "delivered", listing, name + suffix)}
     if settings.web.enabled:
         pattern = web_name(settings.web.name, listing=listing, name=name, sequence=sequence)
-        stems["web"] = _stem(destination / "web", listing, pattern)
-    return stems
-
-
-def _written(
-    stems: dict[str, Path],
-    image: Image,
-    metadata: Metadata,
-    settings: Deliver,
-    *,
-    source_type: str,
-    destination: Path,
-) -> dict[str, Delivered]:
+        stems["web"] = _stem(destination / "web", listing, pattern + suffix)
     made: dict[str, Delivered] = {}
     for profile, stem in stems.items():
         write = write_full if profile == "full" else write_web
