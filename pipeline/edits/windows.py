@@ -39,7 +39,7 @@ _SHOWN_ABOVE, _LEAST = 1.08, 0.5
 """The view's median over the wall's level that the merge is told to show, and by how much at most it is dimmed."""
 _BLACK, _HAZE, _MOST_HAZE = 0.12, 0.5, 0.3
 """Level of a view's blacks; share of what lies above it that is taken off, and at most."""
-_GAMMA = (0.85, 1.4)
+_GAMMA = (0.75, 1.4)
 _BRIGHT, _VOTERS, _GREYEST = 45.0, 100, 0.3
 """L* from which something in a view tells its light, how many pixels it takes, and the share of them that is heard."""
 _TINT, _WARMTH = (-3.0, 3.0), (-5.0, 3.0)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline.merge.order import log_radiance
 from pipeline.photo import Image
+from pipeline.see.glazing import through_panes
 from pipeline.see.nets import MASKS, Network
 from pipeline.see.reflections import mirrored_above
 
@@ -32,7 +33,12 @@ _PLAIN = (0.08, 0.2)
 """Local contrast (EV) between which glass comes to show a view: frosted panes and closed blinds have none."""
 LIKELY = (0.2, 0.5)
 """Prior from which a pane belongs to a window, and from which there is one (Canny's hysteresis)."""
-_FEATHER = 0.004
+_CLOSED, _FADE, _EDGE = 0.004, 0.03, 0.001
+"""Over the long side: dark things that a view closes over, how it fades where it is dark, and at its panes' edges."""
+_PER_SIGMA = 4
+"""Pixels per sigma that a wide blur needs."""
+_OVER = 2
+"""Pixels by which a view reaches over its panes: one of the field that dims it, which is half as large."""
 _NEARER, _NEAR_ENOUGH = 0.3, 0.75
 """Margin of a nearer look, of the windows' width and height; share of the frame from which there is none."""
 _APART = 0.01
@@ -124,17 +130,37 @@ def view_of(
     radiance = log_radiance(exposures, exposure_values)
     wall = float(np.median(radiance[inside]))
     contrast = _local_contrast(radiance)
-    sigma = _FEATHER * max(prior.shape)
-    # Dark things outside are closed over; frames, which are wider and no brighter than the wall, are not.
-    closed = cv2.morphologyEx(radiance, cv2.MORPH_CLOSE, np.ones((2 * round(sigma) + 1,) * 2, np.uint8))
-    mask = nothing
-    for window in _panes(prior):
+    small, fade = _CLOSED * max(prior.shape), _FADE * max(prior.shape)
+    closed = cv2.morphologyEx(radiance, cv2.MORPH_CLOSE, np.ones((2 * round(small) + 1,) * 2, np.uint8))
+    may_be = (prior > LIKELY[0]) & (closed > wall + float(np.mean(_BRIGHTER)))
+    through = through_panes(exposures, reference, radiance, wall=wall, outside=may_be, prior=prior)
+    outside, share = nothing.copy(), nothing.copy()
+    for window in _panes(np.where(through, np.maximum(prior, 2 * LIKELY[0]), 0)):
         seen = window & (radiance > wall + _BRIGHTER[1])
         if np.mean(window & recovered & (prior > LIKELY[1])) >= _SMALLEST and seen.any():
             darkest = max(wall + _BRIGHTER[0], float(np.median(radiance[seen])) - _CURTAIN)
-            outside = _ramp(closed - darkest, (0, _BRIGHTER[1] - _BRIGHTER[0])).astype(np.float32)
-            mask = mask + window * outside * np.float32(_ramp(np.median(contrast[seen]), _PLAIN))
-    return np.asarray(cv2.GaussianBlur(mask, (0, 0), sigma), np.float32)
+            outside[window] = _ramp(closed[window] - darkest, (0, _BRIGHTER[1] - _BRIGHTER[0]))
+            share[window] = _ramp(np.median(contrast[seen]), _PLAIN)
+    # What is dark between bright things fades; they do not.
+    mask = share * np.maximum(*(_within(share > 0, outside, sigma) for sigma in (small, fade)))
+    # It ends on the frames: a rim of glass that is not dimmed would shine.
+    mask = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _OVER + 1,) * 2))
+    return np.asarray(cv2.GaussianBlur(mask, (0, 0), _EDGE * max(prior.shape)), np.float32)
+
+
+def _within(region: NDArray[np.bool_], values: NDArray[np.float32], sigma: float) -> Any:
+    """Values averaged over the region alone, on a grid no finer than it takes.
+
+    Source: normalised convolution (Knutsson and Westin, 1993).
+    """
+    coarser = max(1, int(sigma / _PER_SIGMA))
+    size = tuple(max(1, n // coarser) for n in values.shape[::-1])
+    inside = region.astype(np.float32)
+    total, weight = (
+        cv2.GaussianBlur(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), (0, 0), sigma / coarser)
+        for plane in (values * inside, inside)
+    )
+    return cv2.resize(total / (weight + np.float32(1e-6)), values.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def _local_contrast(radiance: Field) -> Any:
