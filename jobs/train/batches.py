@@ -23,8 +23,8 @@ DENSE_PICTURES, SCENE_PICTURES = 32, 80
 _SMALL = (((256, 192), 6.0), ((192, 256), 1.5), ((224, 224), 2.5))
 _LARGE = (((384, 256), 5.0), ((352, 288), 3.0), ((256, 384), 1.5), ((320, 320), 2.0))
 _SQUARE = 160
-_MANY_ROOMS = 200
-"""Photos of rooms from which rendered ones are a side dish."""
+_MANY, _MANY_WINDOWLESS = 200, 50
+"""Photos of rooms, and of rooms without windows, from which they have their full share; rendered ones take the rest."""
 LARGE_FROM = 0.75
 """Share of a course from which batches are large."""
 _UNKNOWN = -1
@@ -96,14 +96,16 @@ class Sampler:
         )
 
     def _dense(self, size: tuple[int, int], rng: Rng) -> _Sample:
+        """Where there are no streets, fronts teach their share of skies; where rooms are few, rendered ones do."""
+        rooms = min(1.0, len(self.inside) / _MANY)
         kinds = (
             (self._street, 0.34 * bool(self.streets)),
-            (self._front, 0.15 * bool(self.fronts)),
-            (self._room, 0.17 * bool(self.inside)),
+            (self._front, (0.15 if self.streets else 0.49) * bool(self.fronts)),
+            (self._room, 0.17 * rooms),
             (self._glazed, 0.13 * bool(self.glazed)),
-            (self._pasted, 0.12 * bool(self.windowless)),
+            (self._pasted, 0.12 * min(1.0, len(self.windowless) / _MANY_WINDOWLESS)),
             (self._drawn, 0.03),
-            (self._rendered, 0.03 if len(self.inside) >= _MANY_ROOMS else 0.4),
+            (self._rendered, 0.03 + 0.37 * (1 - rooms)),
             (self._strange, 0.06 * bool(self.aerial or self.other)),
         )
         weights = np.array([w for _, w in kinds])
@@ -114,7 +116,7 @@ class Sampler:
         shares = [*((self.rooms[r], 1.0) for r in ROOMS), (self.fronts, 0.6), (self.streets, 0.5), (self.dark, 0.8)]
         shares += [(self.aerial, 0.2), (self.other, 0.3), (self.inside, 0.2)]
         shares = [(pictures, weight) for pictures, weight in shares if pictures]
-        rendered = 0.1 if len(self.inside) >= _MANY_ROOMS else 2.0
+        rendered = 0.1 if len(self.inside) >= _MANY else 2.0
         weights = np.array([*(w for _, w in shares), 0.2, rendered])
         k = int(rng.choice(len(weights), p=weights / weights.sum()))
         if k >= len(shares):
