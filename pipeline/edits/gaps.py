@@ -29,6 +29,10 @@ _OTHER, _FRAMED, _TWIGS, _CORE = 0.15, 0.8, 0.5, 0.5
 of an opening that must be very alike."""
 _BOARD = 3
 """Width over height from which a pale thing is a board along the eaves."""
+_GREEN, _COLOURED, _LEAVES, _ABOUT = 0.012, 0.15, 0.1, 12
+"""Green over red and blue, or range of the channels, of leaves; least share of them within so many pixels."""
+_BLACK, _SILHOUETTE = 0.2, 0.4
+"""Level of leaves against the light, and the least share of them."""
 
 
 def pockets(x: Any, p: Any, green: Any, found: Mask, old: Any) -> Mask:
@@ -84,6 +88,16 @@ def openings(x: Any, green: Any, found: Mask, old: Any) -> Mask:
     held = certain & (area >= _HELD) & (in_wall | (framed > _TWIGS) & (leafy > _IN_CROWN))
     held[0] = False
     return held[labels].astype(np.uint8)
+
+
+def leafy(x: Any) -> Any:
+    """Where (h, w) a picture (h, w, 3) 0..1 has leaves about, green, in autumn's colours, or black before the light."""
+    most = x.max(axis=2)
+    green = x[..., 1] - np.maximum(x[..., 0], x[..., 2]) > _GREEN
+    coloured = green | (most - x.min(axis=2) > _COLOURED)
+    about = (2 * _ABOUT + 1,) * 2
+    leaves, black = (cv2.blur(m.astype(np.float32), about) for m in (coloured, most < _BLACK))
+    return (leaves > _LEAVES) | (black > _SILHOUETTE)
 
 
 def distance_to(mask: Mask) -> Any:

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.edits.gaps import ALIKE, BURNT, GAP, GREENERY, VERY_ALIKE, disc, distance_to, openings, pockets
+from pipeline.edits.gaps import ALIKE, BURNT, GAP, GREENERY, VERY_ALIKE, disc, distance_to, leafy, openings, pockets
 from pipeline.reduce import reduced
 from pipeline.render.layers import apart_from
 from pipeline.see.masks import guided
@@ -26,7 +26,7 @@ _LONG_SIDE = 768
 _SURE, _LIKELY, _POSSIBLE, _HOLE = 0.9, 0.5, 0.12, 0.02
 _STEP = (0.025, 0.06)
 """Local gradient, per pixel, that ends the sky, by how even that is."""
-_UNSURE, _WIRE, _INTO_TREES, _VEILED = 0.005, 4, 20, 0.1
+_UNSURE, _WIRE, _INTO_TREES, _INTO_TWIGS, _VEILED = 0.005, 4, 20, 8, 0.1
 _CLOUDY, _OTHER = 0.08, 0.04
 """How much darker in blue than the sky around it a cloud or a rent in one may be."""
 _APART, _PURE = 0.15, (4, 0.5)
@@ -106,7 +106,9 @@ def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
     weight = cv2.GaussianBlur(thin.astype(np.float32), (0, 0), 1.5)[..., None]
     front = front + np.clip(3 * weight, 0, 1) * (np.minimum(front, 0.2 * old) - front)
     inside = cv2.erode(found, disc(_BAND)).astype(np.float32)
-    crowns = cv2.dilate((green > GREENERY).astype(np.uint8), disc(_BAND)) & (distance_to(found) < _INTO_TREES)
+    # What has no leaves shows more of the sky, which is found; or it is a wall, and pale things on it are no sky.
+    reach = np.where(leafy(x), _INTO_TREES, _INTO_TWIGS)
+    crowns = cv2.dilate((green > GREENERY).astype(np.uint8), disc(_BAND)) & (distance_to(found) < reach)
     seam = (p > _LIKELY) & (distance_to(found) < _BEYOND)
     between = cv2.morphologyEx(found | crowns, cv2.MORPH_CLOSE, disc(_BETWEEN)) & (p > _HOLE)
     band = (cv2.dilate(found, disc(max(_BAND, slope))) | crowns | seam | between).astype(np.float32)

@@ -88,3 +88,26 @@ def test_an_opening_is_told_by_the_colour_of_the_one_beside_it() -> None:
 
     assert border is not None
     assert (border.inside * border.band)[93:99, 103:109].min() == 1
+
+
+@pytest.mark.parametrize(
+    ("behind", "reached"),
+    [((0.34, 0.32, 0.33), False), ((0.16, 0.22, 0.10), True), ((0.42, 0.30, 0.16), True), ((0.05, 0.05, 0.06), True)],
+    ids=["a wall", "green leaves", "autumn", "against the light"],
+)
+def test_pale_things_far_below_the_sky_may_be_sky_among_leaves_alone(
+    behind: tuple[float, float, float], reached: bool
+) -> None:
+    """The network takes grey walls for crowns: a white rail before one keeps its bytes."""
+    picture = np.full((480, 768, 3), SKY, np.float32)
+    picture[200:] = behind
+    rail = np.s_[214:216, 200:500]
+    picture[rail] = SKY
+    sky, green = np.zeros((480, 768), np.float32), np.zeros((480, 768), np.float32)
+    sky[:200], green[200:] = 1, 0.9
+
+    border = border_of(picture, cv2.GaussianBlur(sky, (0, 0), 1), green)
+
+    assert border is not None
+    assert border.band[rail].any() == reached
+    assert border.band[200:204].all()
