@@ -80,24 +80,29 @@ def openings(x: Any, green: Any, found: Mask, old: Any) -> Mask:
         return np.bincount(where.ravel(), weights=of.ravel(), minlength=count) / np.maximum(counts, 1)
 
     around = wide * (close == 0)
-    framed, leafy = share(away > _OTHER, around), share(green > GREENERY, around)
+    framed, in_crown = share(away > _OTHER, around), share((green > GREENERY) & leafy(x, old), around)
     certain = share(away < np.clip(2 * spread, *VERY_ALIKE), labels) > _CORE
     near = np.zeros(count, bool)
     near[np.unique(labels[off < _OPENINGS_OFF])] = True
     in_wall = near & (area <= _OPENING) & (framed > _FRAMED) & (width <= _BOARD * height)
-    held = certain & (area >= _HELD) & (in_wall | (framed > _TWIGS) & (leafy > _IN_CROWN))
+    held = certain & (area >= _HELD) & (in_wall | (framed > _TWIGS) & (in_crown > _IN_CROWN))
     held[0] = False
     return held[labels].astype(np.uint8)
 
 
-def leafy(x: Any) -> Any:
-    """Where (h, w) a picture (h, w, 3) 0..1 has leaves about, green, in autumn's colours, or black before the light."""
+def leafy(x: Any, old: Any) -> Any:
+    """Where (h, w) what stands before the sky is leaves about: green, in autumn's colours, or black before the light.
+
+    x, old : as of `pockets`
+    """
     most = x.max(axis=2)
     green = x[..., 1] - np.maximum(x[..., 0], x[..., 2]) > _GREEN
     coloured = green | (most - x.min(axis=2) > _COLOURED)
-    about = (2 * _ABOUT + 1,) * 2
-    leaves, black = (cv2.blur(m.astype(np.float32), about) for m in (coloured, most < _BLACK))
-    return (leaves > _LEAVES) | (black > _SILHOUETTE)
+    before = apart_from(x, old) > _OTHER
+    things, leaves, black = (
+        cv2.blur((before & m).astype(np.float32), (2 * _ABOUT + 1,) * 2) for m in (True, coloured, most < _BLACK)
+    )
+    return (leaves > _LEAVES * things) | (black > _SILHOUETTE * things)
 
 
 def distance_to(mask: Mask) -> Any:

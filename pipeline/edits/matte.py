@@ -107,7 +107,7 @@ def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
     front = front + np.clip(3 * weight, 0, 1) * (np.minimum(front, 0.2 * old) - front)
     inside = cv2.erode(found, disc(_BAND)).astype(np.float32)
     # What has no leaves shows more of the sky, which is found; or it is a wall, and pale things on it are no sky.
-    reach = np.where(leafy(x), _INTO_TREES, _INTO_TWIGS)
+    reach = np.where(leafy(x, old), _INTO_TREES, _INTO_TWIGS)
     crowns = cv2.dilate((green > GREENERY).astype(np.uint8), disc(_BAND)) & (distance_to(found) < reach)
     seam = (p > _LIKELY) & (distance_to(found) < _BEYOND)
     between = cv2.morphologyEx(found | crowns, cv2.MORPH_CLOSE, disc(_BETWEEN)) & (p > _HOLE)
