@@ -23,6 +23,8 @@ Field = NDArray[np.floating[Any]]
 _GAIN = (0.6, 1.6)
 """Times linear light: a sky photo is made darker or brighter within these bounds only."""
 _SMALL = 96
+_LEAST_SIDE = 1000
+"""Pixels of a sky photo's long side: a smaller one would be seen enlarged."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +41,7 @@ class Own:
 def noted(folder: str) -> dict[str, str]:
     """Name and SHA-256 of each picture in a folder, in order of name. Files with endings of no picture do not count.
 
-    Raises SettingsError where there is none, or one cannot be read.
+    Raises SettingsError where there is none, or one cannot be read or is too small to be shown.
     """
     path = Path(folder)
     if not path.is_dir():
@@ -49,6 +51,10 @@ def noted(folder: str) -> dict[str, str]:
         found = {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
         for name, digest in found.items():
             picture_of(path / name, digest, reduce=8)
+            width, height = _size_of(path / name)
+            if max(width, height) < _LEAST_SIDE:
+                small = f"{path / name} is {width} x {height} pixels, too small for a sky"
+                raise SettingsError(f"sky.folder: {small}: at least {_LEAST_SIDE} on its long side are needed")
     except OSError as error:
         raise SettingsError(f"sky.folder: {error.filename or folder}: {error.strerror or error}") from None
     except PhotoError as error:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
+from typing import Any
 
 import cv2
 import numpy as np
@@ -25,6 +26,9 @@ LONG_SIDE = 128
 _SHIFT = 8
 _DARK, _BRIGHT = 5, 250
 """Luma outside carries no detail: noise below, clipping above."""
+_TELLING, _GREY, _COLOURED = 0.1, 2, 12
+"""Share of the frame that must be exposed to tell whether a picture has colours; range of the channels there, in its
+most coloured hundredth, up to which it has none, and from which it has."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,12 +36,14 @@ class View:
     """A small picture prepared for comparison.
 
     luma: (h, w) uint8, sRGB-encoded. spectra: (4, H, W) complex64, transforms of the normalised gradient's two parts,
-    of the mask of exposed pixels, and of the gradient's energy. level: mean luma, 0..255.
+    of the mask of exposed pixels, and of the gradient's energy. level: mean luma, 0..255. coloured: whether it has
+    colours at all; None where that does not show.
     """
 
     luma: NDArray[np.uint8]
     spectra: NDArray[np.complex64]
     level: float
+    coloured: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +111,21 @@ def view_of(image: Image, size: tuple[int, int] | None = None) -> View:
     if small.dtype == np.uint16:
         small = (small >> 8).astype(np.uint8)
     luma = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
-    return View(luma.astype(np.uint8), _spectra(luma.astype(np.float32)), float(luma.mean()))
+    return View(luma.astype(np.uint8), _spectra(luma.astype(np.float32)), float(luma.mean()), _coloured(small, luma))
+
+
+def _coloured(small: Image, luma: Any) -> bool | None:
+    exposed = (luma > _DARK) & (luma < _BRIGHT)
+    if exposed.mean() < _TELLING:
+        return None
+    most = float(np.percentile(np.ptp(small[exposed], axis=1), 99))
+    return True if most >= _COLOURED else False if most <= _GREY else None
 
 
 def turned(view: View, quarters: int) -> View:
     """The view of the picture turned counter-clockwise by `quarters` of a turn."""
     luma = np.ascontiguousarray(np.rot90(view.luma, quarters))
-    return View(luma, _spectra(luma.astype(np.float32)), view.level)
+    return View(luma, _spectra(luma.astype(np.float32)), view.level, view.coloured)
 
 
 def _spectra(luma: NDArray[np.float32]) -> NDArray[np.complex64]:
@@ -129,7 +143,10 @@ def _spectra(luma: NDArray[np.float32]) -> NDArray[np.complex64]:
 
 
 def agreement(a: View, b: View) -> Agreement:
-    """Compare two views of pictures of one size; the shift takes b to a."""
+    """Compare two views of pictures of one size; the shift takes b to a. A black and white one is no exposure of a set
+    in colour."""
+    if a.coloured is not None and b.coloured is not None and a.coloured != b.coloured:
+        return Agreement(0.0, 1.0)
     h, w = a.luma.shape
     A, B = a.spectra, b.spectra.conj()
     products = np.stack([A[0] * B[0] + A[1] * B[1], A[3] * B[2], A[2] * B[3], A[2] * B[2]])

@@ -51,7 +51,7 @@ def test_one_listing_gets_one_sky_and_listings_differ(folder: Path) -> None:
     assert {chosen(photos, f"listing {n}") for n in range(30)} == {f"sky_{n}.png" for n in range(3)}
 
 
-@pytest.mark.parametrize("what", ["missing", "empty", "broken", "truncated"])
+@pytest.mark.parametrize("what", ["missing", "empty", "broken", "truncated", "small"])
 def test_a_folder_without_readable_skies_is_a_wrong_setting_that_names_it(
     folder: Path, tmp_path: Path, what: str
 ) -> None:
@@ -64,6 +64,8 @@ def test_a_folder_without_readable_skies_is_a_wrong_setting_that_names_it(
         whole = (folder / "sky_0.png").read_bytes()
         (path / "fine.png").write_bytes(whole)
         (path / "truncated.png").write_bytes(whole[: len(whole) // 2])
+    if what == "small":
+        cv2.imwrite(str(path / "small.png"), np.full((64, 96, 3), 200, np.uint8))
     with pytest.raises(SettingsError, match=rf"sky\.folder.*{what}"):
         noted(str(path))
 

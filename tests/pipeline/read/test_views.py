@@ -83,3 +83,15 @@ def test_a_raw_file_is_looked_at_by_its_preview(data: Path) -> None:
     found = agreement(look(header), view_of(decode(header, reduce=8), (header.width, header.height)))
     assert found.same
     assert found.shift == (0, 0)
+
+
+@pytest.mark.parametrize("name", ["red_chair_window", "building_facade", "living_room2"])
+def test_a_black_and_white_picture_is_no_exposure_of_a_set_in_colour(data: Path, name: str) -> None:
+    files = sorted((data / "brackets" / name).glob("*.jpg"))
+    bgr = [cv2.imread(str(files[len(files) // 2 + k]), cv2.IMREAD_COLOR) for k in (-1, 0)]
+    dark, bright = (view_of(cv2.cvtColor(b, cv2.COLOR_BGR2RGB).astype(np.uint8)) for b in bgr)
+    grey = view_of(cv2.cvtColor(cv2.cvtColor(bgr[0], cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2RGB).astype(np.uint8))
+
+    assert agreement(dark, bright).same
+    assert agreement(grey, grey).same
+    assert agreement(grey, bright).different
