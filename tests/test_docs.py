@@ -205,6 +205,9 @@ def test_measured_figures_are_those_of_the_results() -> None:
         row = re.search(rf"^\| sunroom, {contestant} \| ([\d.]+) .* ([\d.]+) \([\d.-]+\) \|$", main_job, re.MULTILINE)
         assert row, contestant
         assert f"| {row[1]} CPU s, {row[2]} GB" in measured, contestant
+    row = re.search(r"^\| enfuse [\d.]+, its defaults \| ([\d.]+) .* ([\d.]+) \([\d.-]+\) \|$", main_job, re.MULTILINE)
+    assert row
+    assert f"(enfuse needs {row[1]} CPU s, {row[2]} GB to fuse them" in measured
     tilt = (ROOT / "benchmarks/results/tilt.md").read_text(encoding="utf-8")
     cell = r" ([\d.]+) \|"
     row = re.search(rf"^\| photos \|{cell}{cell}{cell} [\d.]+ \|{cell} .* ([\d.]+) \|$", tilt, re.MULTILINE)

@@ -45,7 +45,7 @@ def interior(width: int, height: int, rng: Rng, views: list[Field], stuff: list[
     for _ in range(int(rng.integers(2, 8))):
         hit = _with_box(hit, rays, eye, size, rng, stuff=spare)
     lamp = np.array([rng.uniform(0.2, 0.8), 0.95, rng.uniform(0.2, 0.8)]) * size
-    x, y, z = ((e + r * hit.distance - at) / s for e, r, at, s in zip(eye, rays, lamp, size, strict=True))
+    x, y, z = (eye[:, None] + rays * hit.distance - lamp[:, None]) / size[:, None]
     falloff = 1 / (0.6 + (x * x + y * y + z * z))
     light = rng.uniform(0.35, 0.8) * (rng.uniform(0.3, 0.7) + rng.uniform(0.4, 0.9) * falloff)
     warm = np.array([1.0, rng.uniform(0.86, 1.0), rng.uniform(0.65, 1.05)])

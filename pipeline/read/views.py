@@ -143,8 +143,10 @@ def _spectra(luma: NDArray[np.float32]) -> NDArray[np.complex64]:
 
 
 def agreement(a: View, b: View) -> Agreement:
-    """Compare two views of pictures of one size; the shift takes b to a. A black and white one is no exposure of a set
-    in colour."""
+    """Compare two views of pictures of one size; the shift takes b to a.
+
+    A black and white picture is another view than one in colour: it is no exposure of that set.
+    """
     if a.coloured is not None and b.coloured is not None and a.coloured != b.coloured:
         return Agreement(0.0, 1.0)
     h, w = a.luma.shape

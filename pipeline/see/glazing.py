@@ -26,6 +26,7 @@ _TEXTURED, _SMOOTH = 0.06, 0.03
 _BRIGHT = 1.8
 """EV above the room's walls from which what has texture speaks for the view's level."""
 _FEW = 0.001
+"""Share of the picture that must have texture to speak for the view's level."""
 _SKY, _CLEAR_SKY, _ABOVE_WALL = 1.2, 2.5, 3.0
 """EV above the view from which what is smooth is sky if it is large, or even if small; and above the walls."""
 _FRAME = 0.3
@@ -39,6 +40,7 @@ _NO_GLASS, _ROOM = 0.1, 0.3
 _GREEN = 1.06
 """Green over the stronger of red and blue from which what is smooth is a lawn."""
 _STEPS_PER_EV, _DARKEST = 21, 3
+"""Levels per EV of what the watershed floods, and EV below the walls of its black."""
 _OF_ROOM, _OF_VIEW = 1, 2
 
 
@@ -55,7 +57,7 @@ def through_panes(
 
     Parameters
     ----------
-    exposures : (h, w, 3) each, aligned, darkest first
+    exposures, reference : (h, w, 3) each, aligned, darkest first; which of them shows the room
     radiance : (h, w), log2 (EV)
     wall : EV of the room's walls
     outside : (h, w)
