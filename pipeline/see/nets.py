@@ -1,4 +1,4 @@
-"""The small network that looks at every proxy, through OpenCV: one pass, one thread, no torch.
+"""The small network that looks at every proxy, through OpenCV: one pass, one thread, no torch; panoramas in pieces.
 
 `sunroom train see` makes its two files (jobs/train): `<name>.onnx` and `<name>.json`, the calibration that turns its
 answers into probabilities, with the record of how they were made.
@@ -7,6 +7,7 @@ answers into probabilities, with the record of how they were made.
 from __future__ import annotations
 
 import json
+import math
 import threading
 from dataclasses import dataclass
 from functools import lru_cache
@@ -28,6 +29,8 @@ WEIGHTS = Path(__file__).with_name("weights")
 SHIPPED = WEIGHTS / "see.onnx"
 _AREA = 384 * 256
 _STEP = 32
+_WIDE, _PIECE, _MOST = 2.4, 1.5, 16
+"""Width over height from which a picture is looked at in pieces, of those pieces, and how many there are at most."""
 
 Field = NDArray[np.floating[Any]]
 
@@ -49,7 +52,7 @@ class Answers:
 def input_size(width: int, height: int) -> tuple[int, int]:
     """The network's (width, height) for a picture: about 384 x 256 pixels in its aspect, multiples of 32.
 
-    Strips narrower than 1:4 are squeezed.
+    Strips narrower than 1:4 are squeezed. Wide ones come in pieces.
     """
     aspect = min(max(width / height, 0.25), 4.0)
     columns = max(2, round((_AREA * aspect) ** 0.5 / _STEP))
@@ -69,6 +72,34 @@ def planes(proxy: Field) -> NDArray[np.float32]:
     return out
 
 
+def pieces(width: int, height: int) -> list[tuple[int, int]]:
+    """First column and the one after the last of the pieces in which a picture of that size is looked at.
+
+    One for all but panoramas: squeezed, their fronts look like furniture. Each overlaps the next by a third.
+    """
+    if width <= _WIDE * height:
+        return [(0, width)]
+    count = min(math.ceil((width / height / _PIECE - 1) * 1.5) + 1, _MOST)
+    piece = max(1, round(width / (1 + (count - 1) * 2 / 3)))
+    return [(left, left + piece) for left in (round(k * (width - piece) / (count - 1)) for k in range(count))]
+
+
+def joined(parts: list[Answers], spans: list[tuple[int, int]]) -> Answers:
+    """What is said of a picture whose pieces, of one size each, got these answers: masks fade into one another."""
+    if len(parts) == 1:
+        return parts[0]
+    kinds, rows, across = parts[0].masks.shape
+    scale = across / (spans[0][1] - spans[0][0])
+    starts = [round(left * scale) for left, _ in spans]
+    masks, weights = np.zeros((kinds, rows, starts[-1] + across), np.float32), np.zeros(starts[-1] + across, np.float32)
+    weight = np.minimum(np.arange(1, across + 1), np.arange(across, 0, -1)).astype(np.float32)
+    for part, start in zip(parts, starts, strict=True):
+        masks[..., start : start + across] += weight * part.masks
+        weights[start : start + across] += weight
+    place, room, light = (np.mean([getattr(p, name) for p in parts], axis=0) for name in ("place", "room", "light"))
+    return Answers(masks / weights, place, room, light)
+
+
 class Network:
     """A loaded network. One at a time may look: OpenCV's nets are not safe for several threads."""
 
@@ -85,8 +116,12 @@ class Network:
         self._lock = threading.Lock()
 
     def __call__(self, proxy: Field) -> Answers:
-        """One pass over (h, w, 3) float32 0..1, sRGB-encoded."""
+        """One pass over (h, w, 3) float32 0..1, sRGB-encoded; over a panorama one for each of its pieces."""
         without_ipp()
+        spans = pieces(proxy.shape[1], proxy.shape[0])
+        return joined([self._answers(proxy[:, left:right]) for left, right in spans], spans)
+
+    def _answers(self, proxy: Field) -> Answers:
         x = planes(proxy)
         with self._lock:
             self._net.setInput(x, "planes")

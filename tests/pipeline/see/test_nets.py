@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.codes import SettingsError
-from pipeline.see.nets import MASKS, PLACES, ROOMS, SHIPPED, Network, input_size, planes
+from pipeline.see.nets import MASKS, PLACES, ROOMS, SHIPPED, Answers, Network, input_size, joined, pieces, planes
 
 
 @given(st.integers(1, 20000), st.integers(1, 20000))
@@ -39,7 +40,33 @@ def test_planes_hold_the_picture_and_the_height_in_the_frame():
     assert x[0, 3, -1, 0] == 1
 
 
-@pytest.mark.parametrize("size", [(2, 3), (100, 100), (1024, 1536), (1536, 1024), (5, 900)])
+@given(st.integers(1, 20000), st.integers(1, 5000))
+def test_pieces_of_one_width_cover_the_picture_and_overlap(width: int, height: int):
+    spans = pieces(width, height)
+
+    assert spans[0][0] == 0
+    assert spans[-1][1] == width
+    assert len({right - left for left, right in spans}) == 1
+    assert len(spans) <= 16
+    if width > 2.4 * height and height >= 30:
+        assert all(b[0] < a[1] - (a[1] - a[0]) / 4 for a, b in itertools.pairwise(spans))
+
+
+def test_answers_of_pieces_are_joined_without_a_seam():
+    spans = pieces(1500, 300)
+    ramp = np.linspace(0, 1, 1500, dtype=np.float32)
+    parts = [
+        Answers(np.broadcast_to(ramp[a:b], (3, 150, b - a)), *(np.full(k, n, np.float32) for k in (4, 5, 2)))
+        for n, (a, b) in enumerate(spans)
+    ]
+
+    whole = joined(parts, spans)
+
+    assert whole.masks == pytest.approx(np.broadcast_to(ramp, (3, 150, 1500)), abs=1e-5)
+    assert whole.place == pytest.approx(np.full(4, (len(spans) - 1) / 2))
+
+
+@pytest.mark.parametrize("size", [(2, 3), (100, 100), (1024, 1536), (1536, 1024), (5, 900), (1, 2000)])
 def test_any_size_has_an_answer(size: tuple[int, int]):
     answers = Network(SHIPPED)(np.random.default_rng(0).random((*size, 3), np.float32))
 
