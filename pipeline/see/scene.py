@@ -16,6 +16,7 @@ from pipeline.see.horizon import horizon_roll
 from pipeline.see.lines import Tilt, tilt_of
 from pipeline.see.masks import enlarged, sky_of
 from pipeline.see.nets import LIGHTS, PLACES, ROOMS, Network, network
+from pipeline.see.page import is_page
 from pipeline.see.trust import trust
 from pipeline.threads import without_ipp
 
@@ -36,6 +37,7 @@ _BURNT = 250 / 255
 _GRAIN = 0.6 / 255
 """Local deviation of luma below which there is no grain."""
 _EMPTY = np.zeros((1, 1), np.float32)
+_OTHER = tuple(float(place == "other") for place in PLACES)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,6 +153,8 @@ def look(
     """
     without_ipp()
     eyes = eyes or network()
+    if is_page(proxy):
+        return replace(_seen(proxy, focal, light_value, eyes), places=_OTHER)
     frame = frame_of(proxy)
     if not any(frame):
         return _seen(proxy, focal, light_value, eyes)
