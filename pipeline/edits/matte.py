@@ -37,7 +37,7 @@ _EVEN = 4.0
 _THIN, _BETWEEN = 7, 10
 _FARTHER = 3
 """Times that openings are looked for, each farther from the open sky."""
-_LEAST, _PART = 60, 0.01
+_LEAST, _PART = 60, 0.005
 """Pixels of the least piece of sky, and the share of the frame of a large one."""
 _GUIDED = (4, 4e-4)
 _BEYOND, _FAR = 7, 12

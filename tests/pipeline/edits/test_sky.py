@@ -159,6 +159,13 @@ def test_walls_in_different_light_do_not_pass_for_one_sky() -> None:
     assert decided(walls, replace(seen(), sky=mask), WHEN_DULL).warnings == (Code.SKY_LOW_CONFIDENCE,)
 
 
+def test_a_sunlit_roof_taken_for_sky_leaves_the_whole_sky_as_it_is(data: Path) -> None:
+    picture = cv2.imread(str(data / "photos" / "ext_castle_7100.jpg"))[..., ::-1].astype(np.float32) / 255
+    proxy = cv2.resize(picture, (1536, 1154), interpolation=cv2.INTER_AREA)
+
+    assert plan(proxy, proxy, proxy, look(proxy), ALWAYS, listing="castle").warnings == (Code.SKY_LOW_CONFIDENCE,)
+
+
 def test_pale_stone_before_the_sky_is_told_from_it_by_a_closer_look(data: Path) -> None:
     """Half as large, its chimneys mix with the sky and would pass for scraps of it."""
     picture = cv2.imread(str(data / "photos" / "ext_castle_7102.jpg"))[..., ::-1].astype(np.float32) / 255
