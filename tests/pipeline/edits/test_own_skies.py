@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
     down = np.linspace(0, 0.2, 600)[:, None, None]
     for n, colour in enumerate([(0.3, 0.5, 0.8), (0.4, 0.5, 0.7), (0.2, 0.5, 0.7)]):
         picture = np.array(colour) + down + stripes
-        cv2.imwrite(str(made / f"sky_{n}.png"), np.rint(255 * picture[..., ::-1]).astype(np.uint8))
+        cv2.imwrite(str(made / f"sky_{n}.png"), np.rint(255 * np.clip(picture[..., ::-1], 0, 1)).astype(np.uint8))
     return made
 
 
@@ -51,7 +51,7 @@ def test_one_listing_gets_one_sky_and_listings_differ(folder: Path) -> None:
     assert {chosen(photos, f"listing {n}") for n in range(30)} == {f"sky_{n}.png" for n in range(3)}
 
 
-@pytest.mark.parametrize("what", ["missing", "empty", "broken", "truncated", "small"])
+@pytest.mark.parametrize("what", ["missing", "empty", "broken", "truncated", "small", "front", "lawn"])
 def test_a_folder_without_readable_skies_is_a_wrong_setting_that_names_it(
     folder: Path, tmp_path: Path, what: str
 ) -> None:
@@ -66,6 +66,11 @@ def test_a_folder_without_readable_skies_is_a_wrong_setting_that_names_it(
         (path / "truncated.png").write_bytes(whole[: len(whole) // 2])
     if what == "small":
         cv2.imwrite(str(path / "small.png"), np.full((64, 96, 3), 200, np.uint8))
+    if what == "front":
+        front = cv2.imread(str(Path(__file__).parents[3] / "samples/tower_front/tower_front.jpg"))
+        cv2.imwrite(str(path / "front.jpg"), front[front.shape[0] // 4 :])
+    if what == "lawn":
+        cv2.imwrite(str(path / "lawn.png"), np.full((900, 1200, 3), (60, 160, 90), np.uint8))
     with pytest.raises(SettingsError, match=rf"sky\.folder.*{what}"):
         noted(str(path))
 
