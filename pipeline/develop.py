@@ -168,15 +168,17 @@ def plan(surveyed: Surveyed, recipe: Recipe, clock: Clock | None = None) -> Plan
         operations += balance.plan(proxy, seen, recipe.balance)
         balanced = shown_after(operations, proxy)
         lighting = light.plan(balanced, seen, recipe.light)
-        view = windows.find(surveyed.exposures, proxy, merge, seen, recipe.windows, eyes=network(recipe.see.weights))
-        if view.dim is not None:
-            merge = replace(merge, dim=view.dim)
-            balanced = shown_after(operations, merged_again(surveyed, merge))
+        eyes, grey = network(recipe.see.weights), np.full_like(proxy, windows.GREY)
+        grey = shown_after([*operations, *lighting], grey)
         lit = shown_after(lighting, balanced)
-        views = windows.plan(lit, view, recipe.windows)
-        lit = shown_after(views, lit)
+        view = windows.find(surveyed.exposures, lit, merge, seen, recipe.windows, grey=grey, eyes=eyes)
+        if view.outlook is not None:
+            balanced = shown_after(operations, merged_again(surveyed, replace(merge, outlook=view.outlook)))
+            lighting = light.plan(shown_after(operations, proxy), seen, recipe.light, shown=balanced)
+            view = windows.in_daylight(view, shown_after(lighting, balanced))
+            merge = replace(merge, outlook=view.outlook)
         new_sky = sky.plan(proxy, balanced, lit, seen, recipe.sky, listing=surveyed.listing)
-        operations += [*lighting, *views, *new_sky.operations]
+        operations += [*lighting, *new_sky.operations]
         # Not the proxy's size, whose aspect is rounded: the output would lose a row.
         reference = surveyed.opened.headers[merge.reference]
         whole = (reference.width, reference.height)

@@ -108,6 +108,21 @@ class Layer:
 Operation = Tone | Warp | Layer
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Outlook:
+    """Where a merge shows the view through windows, and by which curve.
+
+    share: (h, w) float16 0..1, how much of the view is shown as the scene's own radiance instead of the fused picture.
+    white: log2 of the strongest channel's radiance that is shown white, 0 where the darkest exposure ends. lift: by how
+    much what is dark is brightened (merge/outlook.py). gains: of linear R, G and B, for the view's own white balance.
+    """
+
+    share: NDArray[np.float16]
+    white: float = 0.0
+    lift: float = 1.0
+    gains: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Merge:
     """How the exposures become one picture.
@@ -115,8 +130,8 @@ class Merge:
     transforms: (n, 3, 3), reference coordinates to exposure i's, divided by the long side. exposure_values: (n,)
     relative to the reference. used: which exposures enter the fusion (a frame that could not be aligned does not).
     lens: what all exposures were taken through; all other coordinates of a plan are those of an ideal lens then.
-    fringes: share, 0..1, of violet fringes' colour that is taken out of the merged picture. dim: (h, w) float16 by
-    which the fused picture is multiplied before what exceeds white is rolled off, or None: views through windows.
+    fringes: share, 0..1, of violet fringes' colour that is taken out of the merged picture. outlook: the views
+    through windows, or None.
     """
 
     transforms: NDArray[np.float64]
@@ -126,7 +141,7 @@ class Merge:
     detail: float = 1.0
     lens: Lens | None = None
     fringes: float = 0.0
-    dim: NDArray[np.float16] | None = None
+    outlook: Outlook | None = None
 
     @classmethod
     def single(cls) -> Self:
@@ -174,10 +189,11 @@ class Plan:
             entry, own = _written(operation)
             arrays |= {f"{i}.{name}": value for name, value in own.items()}
             operations.append(entry)
-        merge = asdict(replace(self.merge, transforms=np.empty(0), lens=None, dim=None))
-        del merge["transforms"], merge["dim"]
-        if self.merge.dim is not None:
-            arrays["dim"] = self.merge.dim
+        merge = asdict(replace(self.merge, transforms=np.empty(0), lens=None, outlook=None))
+        del merge["transforms"], merge["outlook"]
+        if (outlook := self.merge.outlook) is not None:
+            arrays["outlook"] = outlook.share
+            merge["outlook"] = {"white": outlook.white, "lift": outlook.lift, "gains": outlook.gains}
         if self.merge.lens is not None:
             merge["lens"], own = _written(self.merge.lens)
             arrays |= {f"lens.{name}": value for name, value in own.items()}
@@ -216,8 +232,10 @@ class Plan:
         m = form["merge"]
         lens = _read(m["lens"], _below("lens.", arrays)) if m.get("lens") else None
         values, used = tuple(m["exposure_values"]), tuple(m["used"])
-        fringes, dim = m.get("fringes", 0.0), arrays.get("dim")
-        merge = Merge(arrays["transforms"], values, used, m["reference"], m["detail"], lens, fringes, dim)
+        fringes = m.get("fringes", 0.0)
+        shown = m.get("outlook")
+        outlook = Outlook(arrays["outlook"], shown["white"], shown["lift"], tuple(shown["gains"])) if shown else None
+        merge = Merge(arrays["transforms"], values, used, m["reference"], m["detail"], lens, fringes, outlook)
         return cls(merge, tuple(operations), arrays["alpha"], form["facts"])
 
 

@@ -95,23 +95,29 @@ def _lifted(level: Any, gamma: Any, contrast: float, pivot: float) -> Any:
     return bright - contrast * inside * (1 - inside) * (1 - inside / pivot)
 
 
-def plan(proxy: Field, seen: Seen, panel: Light) -> list[Operation]:
+def plan(proxy: Field, seen: Seen, panel: Light, *, shown: Field | None = None) -> list[Operation]:
     """A global curve and a local field; nothing for strength 0.
 
     Parameters
     ----------
     proxy : (h, w, 3) float32 0..1, sRGB-encoded, after balance
+    shown : (h, w, 3)
+        The picture that is lit as that one needs it, if it is another: with clear views through its windows.
     """
     if panel.strength == 0:
         return []
     proxy = np.clip(proxy, 0, 1).astype(np.float32)
     exposure = solve(proxy, seen, panel)
     saturation = _OUTDOORS if seen.place == "exterior" else _SATURATION
-    lit = relit(proxy, exposure, _fill(proxy, seen), saturation)
+    fill = _fill(proxy, seen)
+    lit = relit(proxy, exposure, fill, saturation)
     strength = panel.strength * _share(proxy, lit, dim=seen.stays_dim)
     x = np.linspace(0, 1, _CURVE, dtype=np.float32)
     curve = x + strength * (np.minimum(roll_off(exposure(x, _GLOBAL), float(exposure(1.0, _GLOBAL))), 1) - x)
     shared = np.repeat(curve[:, None], 3, axis=1).astype(np.float32)
+    if shown is not None:
+        shown = np.clip(shown, 0, 1).astype(np.float32)
+        proxy, lit = shown, relit(shown, exposure, fill, saturation)
     local = compile_tone(apply_curve(shared, proxy), proxy + strength * (lit - proxy), "light")
     return [Tone("exposure", curve=shared), local]
 

@@ -26,9 +26,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.merge.mapping import Mapping
-from pipeline.merge.order import guided, keep_tone_order, log_radiance
+from pipeline.merge.order import guided, keep_tone_order, log_radiance, steps_of
+from pipeline.merge.outlook import outlook_of
 from pipeline.merge.tiles import Box, Upsampler, resampled, sample
 from pipeline.photo import Image
+from pipeline.plan import Outlook
 from pipeline.reduce import reduced
 from pipeline.threads import thread_pool
 
@@ -40,6 +42,8 @@ _FAINT, _FADE = 0.03, 0.6
 _KNEE = 205.0
 _TOE = 80.0
 _EDGE, _EDGE_EPS = 0.006, 0.05
+_NOTHING = 0.01
+"""Share of a view's radiance below which there is none."""
 _WEIGHT_ONE = 200
 _BASE_ONE = 128
 _LEVELS = np.arange(256, dtype=np.float32) / 255
@@ -77,7 +81,7 @@ def prepare(
     size: tuple[int, int] | None = None,
     factor: int | None = None,
     detail: float = 1.0,
-    dim: Array | None = None,
+    outlook: Outlook | None = None,
     threads: int = 1,
 ) -> Fusion:
     """Weights, base and gains of a set of exposures.
@@ -96,8 +100,8 @@ def prepare(
         Reduction of the base; default `reduction(pixels)`.
     detail : float
         Share of the fine detail, 0..1.
-    dim : (h, w) float, optional
-        Over the output's frame, at any size: what the blend is multiplied by before it is rolled off.
+    outlook : Outlook, optional
+        Its share over the output's frame, at any size: views that show the scene's radiance instead of the blend.
     """
     height, width = exposures[0].shape[:2]
     size = size or (width, height)
@@ -123,15 +127,17 @@ def prepare(
     eights = [_to_uint8(s) for s in smalls]
     radiance = log_radiance(eights, exposure_values)
     gain = keep_tone_order(base, radiance)
-    if dim is not None:
-        gain *= _along_edges(dim, radiance)
     shaped = 255 - _rolled_off(255 - _rolled_off(base * gain[..., None], _KNEE), 255 - _TOE)
     # Fine detail follows the base: compressed where it was, so that it cannot overshoot.
     ratio = cv2.divide(shaped + 8, np.maximum(base, 0) + 8)
     ratio = np.minimum(ratio, gain[..., None], out=ratio)
     ratio *= np.float32(detail * _WEIGHT_ONE)
     shares = _without_faint([_soften(w) for w in weights])
-    finals = tuple(cv2.convertScaleAbs(cv2.multiply(cv2.merge([b, b, b]), ratio)) for b in shares)
+    finals = [cv2.multiply(cv2.merge([b, b, b]), ratio) for b in shares]
+    if outlook is not None:
+        share = _along_edges(outlook.share.astype(np.float32), radiance)
+        _look_out(shaped, finals, share, outlook, (eights, steps_of(eights, exposure_values)))
+    finals = tuple(cv2.convertScaleAbs(f) for f in finals)
     levels = np.clip(shaped * _BASE_ONE, 0, 255 * _BASE_ONE).astype(np.uint16)
     return Fusion(factor, size, smalls, finals, levels, owner, maps)
 
@@ -275,12 +281,36 @@ def _rolled_off(base: Array, knee: float) -> Array:
     return np.minimum(rolled, 255, out=rolled)
 
 
-def _along_edges(dim: Array, radiance: Array) -> Array:
-    """A coarse field (h, w) at the size of the radiance, with its edges where the radiance has them."""
+def _look_out(
+    shaped: Array,
+    finals: Sequence[Array],
+    share: Array,
+    outlook: Outlook,
+    exposed: tuple[Sequence[NDArray[np.uint8]], Sequence[float]],
+) -> None:
+    """In place: levels and shares of fine detail (200 = one) where the view shows the scene's radiance, (h, w) 0..1.
+
+    exposed: exposures and their values, as `outlook_of` wants them.
+    """
+    there = np.nonzero(share)
+    if not there[0].size:
+        return
+    box = tuple(slice(int(along.min()), int(along.max()) + 1) for along in there)
+    smalls, steps = exposed
+    inside = share[box][..., None]
+    levels, shares = outlook_of([small[box] for small in smalls], steps, outlook)
+    shaped[box] += inside * (np.minimum(levels, 255) - shaped[box])
+    for final, own in zip(finals, shares, strict=True):
+        final[box] += inside * (own * np.float32(_WEIGHT_ONE) - final[box])
+
+
+def _along_edges(share: Array, radiance: Array) -> Array:
+    """A coarse field (h, w) 0..1 at the size of the radiance, with its edges where the radiance has them."""
     height, width = radiance.shape
-    coarse = cv2.resize(dim.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+    coarse = cv2.resize(share, (width, height), interpolation=cv2.INTER_LINEAR)
     slope, offset = guided(radiance, coarse, radius=max(round(_EDGE * max(width, height)), 2), eps=_EDGE_EPS)
-    return np.clip(slope * radiance + offset, coarse.min(), coarse.max())
+    fine = np.clip(slope * radiance + offset, 0, coarse.max())
+    return np.where(fine < _NOTHING, 0, fine)
 
 
 def _soften(weight: Array) -> Array:

@@ -54,25 +54,49 @@ def _step(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float | None:
 def log_radiance(exposures: Sequence[NDArray[np.uint8]], exposure_values: Sequence[float]) -> NDArray[np.float32]:
     """log2 of the scene's luminance from aligned exposures (h, w, 3), darkest first; relative to the darkest exposure.
 
-    A weighted mean of the linearised exposures (Debevec & Malik, 1997, with the sRGB curve as response).
+    Of `radiance_of`.
     """
-    every = -(-max(exposures[0].shape) // 512)
-    values = measured_steps([np.ascontiguousarray(e[::every, ::every]) for e in exposures], exposure_values)
+    steps = steps_of(exposures, exposure_values)
     total: Any = np.zeros(exposures[0].shape[:2], np.float32)
     weights: Any = np.full(exposures[0].shape[:2], 1e-9, np.float32)
-    for i, (exposure, value) in enumerate(zip(exposures, values, strict=True)):
-        channels = cv2.split(exposure)
-        peak = cv2.max(cv2.max(*channels[:2]), channels[2])
+    for i, (exposure, step) in enumerate(zip(exposures, steps, strict=True)):
         luminance = cv2.transform(cv2.LUT(exposure, _LINEAR), LUMA[None])
-        trust = _TRUST.copy()
-        if i == 0:
-            trust[128:] = np.maximum(trust[128:], 1e-3)
-        if i == len(exposures) - 1:
-            trust[:128] = np.maximum(trust[:128], 1e-3)
-        weight = cv2.LUT(peak, trust)
-        total += luminance * weight * np.float32(2.0**-value)
+        weight = _trusted(exposure, i, len(exposures))
+        total += luminance * weight * np.float32(2.0**-step)
         weights += weight
-    return np.log2(total / weights + np.float32(_BLACK * 2.0 ** -values[-1]))
+    return np.log2(total / weights + np.float32(_BLACK * 2.0 ** -steps[-1]))
+
+
+def steps_of(exposures: Sequence[NDArray[np.uint8]], exposure_values: Sequence[float]) -> list[float]:
+    """`measured_steps` of small versions of the exposures."""
+    every = -(-max(exposures[0].shape) // 512)
+    return measured_steps([np.ascontiguousarray(e[::every, ::every]) for e in exposures], exposure_values)
+
+
+def radiance_of(exposures: Sequence[NDArray[np.uint8]], steps: Sequence[float]) -> NDArray[np.float32]:
+    """The scene's light (h, w, 3), 1 where the darkest exposure ends, from aligned exposures (h, w, 3), darkest first.
+
+    A weighted mean of the linearised exposures (Debevec & Malik, 1997, with the sRGB curve as response). A pixel that
+    noise keeps from being burnt among burnt ones counts as they do.
+    """
+    total: Any = np.zeros(exposures[0].shape, np.float32)
+    weights: Any = np.full(exposures[0].shape[:2], 1e-9, np.float32)
+    for i, (exposure, step) in enumerate(zip(exposures, steps, strict=True)):
+        weight = _trusted(cv2.max(exposure, cv2.blur(exposure, (5, 5))), i, len(exposures))
+        total += cv2.LUT(exposure, _LINEAR) * (weight * np.float32(2.0**-step))[..., None]
+        weights += weight
+    return total / weights[..., None]
+
+
+def _trusted(exposure: NDArray[np.uint8], i: int, count: int) -> Any:
+    """How much each pixel of the i-th of `count` exposures says of the radiance: burnt and black ones nothing."""
+    channels = cv2.split(exposure)
+    trust = _TRUST.copy()
+    if i == 0:
+        trust[128:] = np.maximum(trust[128:], 1e-3)
+    if i == count - 1:
+        trust[:128] = np.maximum(trust[:128], 1e-3)
+    return cv2.LUT(cv2.max(cv2.max(*channels[:2]), channels[2]), trust)
 
 
 _TRUST = np.clip(np.minimum(np.arange(256) - 8, 250 - np.arange(256)) / 60, 0, 1).astype(np.float32)

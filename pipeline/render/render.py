@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -14,7 +15,7 @@ from pipeline.merge.fringes import without_fringes
 from pipeline.merge.mapping import Mapping, straightened
 from pipeline.merge.tiles import Box, Runner, boxes, resampled, run_here, sample
 from pipeline.photo import Image
-from pipeline.plan import Lens, Merge, Plan, Warp
+from pipeline.plan import Lens, Merge, Outlook, Plan, Warp
 from pipeline.render.layers import allowed_in, below, laid, shown_in, under
 from pipeline.render.tone import toner
 from pipeline.threads import without_ipp
@@ -61,12 +62,12 @@ def render_source(
     if still and not mappings[0].is_identity:
         # Frames of a tripod: what is fused first is interpolated once, not once for each exposure.
         unmoved = [Mapping(np.eye(3))] * len(used)
-        dim = _dim_in_exposure(merge, (width, height))
-        whole, owner = _fused(merge, exposures, unmoved, (width, height), tiles, dim=dim, threads=threads)
+        outlook = _outlook_in_exposure(merge, (width, height))
+        whole, owner = _fused(merge, exposures, unmoved, (width, height), tiles, outlook=outlook, threads=threads)
         out, owner = _resampled(whole, mappings[0], size, tiles), _owner_through(owner, mappings[0], width, size)
     else:
-        dim = _dim_in_output(merge, plan.warp, size, long)
-        out, owner = _fused(merge, exposures, mappings, size, tiles, dim=dim, threads=threads)
+        outlook = _outlook_in_output(merge, plan.warp, size, long)
+        out, owner = _fused(merge, exposures, mappings, size, tiles, outlook=outlook, threads=threads)
     return without_fringes(out, merge.fringes, tiles, in_place=True), owner
 
 
@@ -77,14 +78,14 @@ def _fused(
     size: tuple[int, int],
     tiles: Runner,
     *,
-    dim: NDArray[np.float32] | None,
+    outlook: Outlook | None,
     threads: int,
 ) -> tuple[Image, NDArray[np.uint8]]:
     """The exposures that are used, through a mapping each, as one picture of that size; and their owners."""
     used = [i for i, u in enumerate(merge.used) if u]
     chosen = [exposures[i] for i in used]
     values = [merge.exposure_values[i] for i in used]
-    fusion = fuse.prepare(chosen, mappings, values, size=size, detail=merge.detail, dim=dim, threads=threads)
+    fusion = fuse.prepare(chosen, mappings, values, size=size, detail=merge.detail, outlook=outlook, threads=threads)
     out = np.empty((size[1], size[0], 3), np.uint16)
 
     def run(box: Box) -> None:
@@ -97,28 +98,31 @@ def _fused(
     return out, np.asarray(used, np.uint8)[fusion.owner]
 
 
-def _dim_in_output(merge: Merge, warp: Warp | None, size: tuple[int, int], long: float) -> NDArray[np.float32] | None:
-    """merge.dim over the output's frame of that size; long: the reference's long side."""
-    if merge.dim is None or warp is None:
-        return None if merge.dim is None else merge.dim.astype(np.float32)
-    scale = max(merge.dim.shape) / long
+def _outlook_in_output(merge: Merge, warp: Warp | None, size: tuple[int, int], long: float) -> Outlook | None:
+    """merge.outlook over the output's frame of that size; long: the reference's long side."""
+    if merge.outlook is None or warp is None:
+        return merge.outlook
+    share = merge.outlook.share.astype(np.float32)
+    scale = max(share.shape) / long
     over = np.diag([scale, scale, 1.0])
     through = Mapping(over @ _on_pixels(warp.homography, long) @ np.linalg.inv(over))
-    return resampled(merge.dim.astype(np.float32), through, [max(1, round(side * scale)) for side in size])
+    moved = resampled(share, through, [max(1, round(side * scale)) for side in size])
+    return replace(merge.outlook, share=moved.astype(np.float16))
 
 
-def _dim_in_exposure(merge: Merge, size: tuple[int, int]) -> NDArray[np.float32] | None:
-    """merge.dim, which is in the frame of an ideal lens, over an exposure of that size as it was taken."""
-    if merge.dim is None or merge.lens is None or not merge.lens.bends:
-        return None if merge.dim is None else merge.dim.astype(np.float32)
-    rows, columns = merge.dim.shape
+def _outlook_in_exposure(merge: Merge, size: tuple[int, int]) -> Outlook | None:
+    """merge.outlook, which is in the frame of an ideal lens, over an exposure of that size as it was taken."""
+    if merge.outlook is None or merge.lens is None or not merge.lens.bends:
+        return merge.outlook
+    share = merge.outlook.share.astype(np.float32)
+    rows, columns = share.shape
     long = max(size)
     x, y = (np.arange(columns) + 0.5) * size[0] / columns / long, (np.arange(rows) + 0.5) * size[1] / rows / long
     u, v = straightened(merge.lens, *np.meshgrid(x, y))
     across, down = (u * (long * columns / size[0]) - 0.5, v * (long * rows / size[1]) - 0.5)
     maps = across.astype(np.float32), down.astype(np.float32)
-    field: Any = cv2.remap(merge.dim.astype(np.float32), *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return field
+    bent: Any = cv2.remap(share, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return replace(merge.outlook, share=bent.astype(np.float16))
 
 
 def render_edits(plan: Plan, source: Image, *, depth: int = 8, tiles: Runner | None = None, threads: int = 1) -> Image:

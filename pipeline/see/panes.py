@@ -8,6 +8,7 @@ image of one in a glossy floor, a television or a mirror.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,7 +24,7 @@ from pipeline.see.reflections import mirrored_above
 
 Field = NDArray[np.floating[Any]]
 _DIMMEST, _BRIGHTEST = 0.12, 0.6
-_BURNT = 250
+_BURNT, _BLACK = 250, 20
 _BRIGHTER = (1.0, 1.8)
 """EV above the room's walls between which something in a window comes to be outside."""
 _CURTAIN = 2.2
@@ -47,6 +48,14 @@ _SURE = 0.5
 """Share of a pane that the darkest exposure must show as glass."""
 _BESIDE = 0.08
 """Over the long side: how near to such a pane one must be that it does not."""
+_LEAST_GLASS, _MISSED = 0.26, 0.05
+"""Share of a window that must show what is outside: else it is something smooth and bright in the room; share of it
+that may be burnt in one exposure and black in the next."""
+_NO_GLASS, _EDGE_STEP = 0.1, 0.1
+"""Prior below which something is certainly the room; EV per pixel from which there is an edge."""
+_AS_BRIGHT, _APART_IN_VIEW = 1.0, 0.03
+"""EV below the view's median down to which all of a window is view; over the long side, how far what is known to be
+view may lie apart for what is between to be so, too."""
 _MIRRORED = 0.55
 """Likeness from which what lies below a window is its image."""
 
@@ -134,18 +143,41 @@ def view_of(
     closed = cv2.morphologyEx(radiance, cv2.MORPH_CLOSE, np.ones((2 * round(small) + 1,) * 2, np.uint8))
     may_be = (prior > LIKELY[0]) & (closed > wall + float(np.mean(_BRIGHTER)))
     through = through_panes(exposures, reference, radiance, wall=wall, outside=may_be, prior=prior)
+    near = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(_APART_IN_VIEW * max(prior.shape)) + 1,) * 2)
+    held = cv2.morphologyEx(through.astype(np.uint8), cv2.MORPH_CLOSE, near) > 0
+    missed = _between(exposures)
     outside, share = nothing.copy(), nothing.copy()
-    for window in _panes(np.where(through, np.maximum(prior, 2 * LIKELY[0]), 0)):
+    for window in _panes(np.where(may_be, np.maximum(prior, 2 * LIKELY[0]), 0)):
+        if np.mean(through[window]) < _LEAST_GLASS or np.mean(missed[window]) > _MISSED:
+            continue
         seen = window & (radiance > wall + _BRIGHTER[1])
         if np.mean(window & recovered & (prior > LIKELY[1])) >= _SMALLEST and seen.any():
-            darkest = max(wall + _BRIGHTER[0], float(np.median(radiance[seen])) - _CURTAIN)
-            outside[window] = _ramp(closed[window] - darkest, (0, _BRIGHTER[1] - _BRIGHTER[0]))
-            share[window] = _ramp(np.median(contrast[seen]), _PLAIN)
+            median = float(np.median(radiance[seen]))
+            glass = window & ~_of_room((radiance < median - _AS_BRIGHT) & ~held, radiance, prior)
+            darkest = max(wall + _BRIGHTER[0], median - _CURTAIN)
+            outside[glass] = _ramp(closed[glass] - darkest, (0, _BRIGHTER[1] - _BRIGHTER[0]))
+            share[glass] = _ramp(np.median(contrast[seen]), _PLAIN)
     # What is dark between bright things fades; they do not.
     mask = share * np.maximum(*(_within(share > 0, outside, sigma) for sigma in (small, fade)))
     # It ends on the frames: a rim of glass that is not dimmed would shine.
     mask = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _OVER + 1,) * 2))
     return np.asarray(cv2.GaussianBlur(mask, (0, 0), _EDGE * max(prior.shape)), np.float32)
+
+
+def _of_room(dark: NDArray[np.bool_], radiance: Field, prior: Field) -> NDArray[np.bool_]:
+    """What of the darker things in a window goes over into the room without an edge: reveals, sills and walls."""
+    steps = cv2.morphologyEx(radiance.astype(np.float32), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) / 2
+    count, labels = cv2.connectedComponents((dark & (steps < _EDGE_STEP)).astype(np.uint8), connectivity=4)
+    reached = np.bincount(labels[prior < _NO_GLASS], minlength=count) > 0
+    reached[0] = False
+    near = np.ones((2 * round(_CLOSED * max(prior.shape)) + 1,) * 2, np.uint8)
+    return dark & (cv2.dilate(reached[labels].astype(np.uint8), near) > 0)
+
+
+def _between(exposures: Sequence[NDArray[np.uint8]]) -> NDArray[np.bool_]:
+    """Where (h, w) the exposures lie too far apart: one is black, and the next is burnt."""
+    peaks = [exposure.max(axis=2) for exposure in exposures]
+    return np.any([(a < _BLACK) & (b >= _BURNT) for a, b in itertools.pairwise(peaks)], axis=0)
 
 
 def _within(region: NDArray[np.bool_], values: NDArray[np.float32], sigma: float) -> Any:

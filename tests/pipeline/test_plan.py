@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.plan import Layer, Merge, Plan, Tone, Warp, alpha_shape
+from pipeline.plan import Layer, Merge, Outlook, Plan, Tone, Warp, alpha_shape
 
 
 def full_plan() -> Plan:
     curve = np.linspace(0, 1, 12, dtype=np.float32).reshape(4, 3)
     gain = np.full((2, 3, 3), 1.25, np.float16)
-    dim = np.full((2, 3), 0.75, np.float16)
-    merge = Merge(np.stack([np.eye(3), np.eye(3) * 1.5]), (-2.0, 0.0), (True, False), 1, 0.5, dim=dim)
+    outlook = Outlook(np.full((2, 3), 0.75, np.float16), -0.5, 8.0, (0.9, 1.0, 1.1))
+    merge = Merge(np.stack([np.eye(3), np.eye(3) * 1.5]), (-2.0, 0.0), (True, False), 1, 0.5, outlook=outlook)
     warp = Warp("straight", np.eye(3), (1.0, 0.66), (1.0, 0.67))
     plane = np.full((2, 3), 0.5, np.float16)
     layer = Layer("sky", plane, plane, plane, gain, gain, gain, 0.8)
@@ -26,8 +26,11 @@ def test_round_trip_keeps_everything():
     assert again.to_bytes() == plan.to_bytes()
     assert again.merge.used == (True, False)
     assert again.merge.detail == 0.5
-    assert again.merge.dim is not None
-    assert again.merge.dim[1, 2] == 0.75
+    assert again.merge.outlook is not None
+    assert again.merge.outlook.share[1, 2] == 0.75
+    assert again.merge.outlook.white == -0.5
+    assert again.merge.outlook.lift == 8.0
+    assert again.merge.outlook.gains == (0.9, 1.0, 1.1)
     assert again.warp is not None
     assert again.warp.size == (1.0, 0.66)
     assert [t.label for t in again.tones] == ["a", "b"]

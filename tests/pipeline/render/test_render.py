@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.plan import LENS_KNOTS, Lens, Merge, Plan, Tone, Warp
+from pipeline.plan import LENS_KNOTS, Lens, Merge, Outlook, Plan, Tone, Warp
 from pipeline.render.render import output_size, render_edits, render_source
 from tests.rooms import exposures, radiance
 
@@ -58,22 +58,22 @@ def test_one_used_exposure_of_several_is_delivered_as_it_is():
 
 
 @pytest.mark.parametrize("shift", [0.0, 0.01])
-def test_what_is_dimmed_is_so_behind_warp_and_lens_too(shift: float):
+def test_it_looks_out_where_it_should_behind_warp_and_lens_too(shift: float):
     """Of frames of a tripod and of moved ones; the lens squeezes the frame, and the turn is by half a turn."""
     taken = exposures(radiance(), EV)
     moved = np.stack([np.eye(3)] * 3)
     moved[0, 0, 2] = shift
     knots = np.full((1, LENS_KNOTS), 0.8)
     lens = Lens("test", (0.5, 1 / 3), 0.5, knots)
-    dim = np.ones((32, 48), np.float16)
-    dim[:, 30:] = 0.5
+    share = np.zeros((32, 48), np.float16)
+    share[:, 30:] = 1
     upside_down = rotation(180, 480, 320)
 
-    def shown(field: np.ndarray | None) -> np.ndarray:
-        fused = Merge(moved, EV, (True,) * 3, 2, lens=lens, dim=field)
+    def shown(outlook: Outlook | None) -> np.ndarray:
+        fused = Merge(moved, EV, (True,) * 3, 2, lens=lens, outlook=outlook)
         return render_source(Plan(fused, (upside_down,)), taken)[0].astype(float)
 
-    ratio = shown(dim) / np.maximum(shown(None), 1)
+    ratio = shown(Outlook(share, white=2.0)) / np.maximum(shown(None), 1)
 
     assert ratio[:, 200:].min() > 0.95
     assert np.median(ratio[:, :160]) < 0.7

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
 
-from pipeline import Recipe, edit
 from pipeline.merge.order import log_radiance
 from pipeline.read.color import from_linear
 from pipeline.see.glazing import across, through_panes
@@ -85,21 +82,3 @@ def test_there_is_no_texture_along_straight_edges_and_some_among_leaves() -> Non
 
 def test_nothing_bright_is_no_view() -> None:
     assert not panes_of(np.full((480, 800, 3), 0.2)).any()
-
-
-@pytest.mark.slow
-def test_the_frame_reveal_and_shutter_of_a_real_window_keep_their_light(data: Path) -> None:
-    folder = data / "brackets" / "red_chair_window"
-    still = {"geometry": {"strength": 0}}
-
-    (on,) = edit(folder, Recipe.model_validate(still))
-    (off,) = edit(folder, Recipe.model_validate(still | {"windows": {"strength": 0}}))
-
-    assert on.after is not None
-    assert off.after is not None
-    a, b = (cv2.cvtColor(r.after, cv2.COLOR_RGB2GRAY).astype(float) for r in (on, off))
-    for name, (x, y) in {"frame": (590, 160), "soffit": (760, 10), "shutter": (965, 400), "trim": (540, 400)}.items():
-        spot = np.s_[max(y - 6, 0) : y + 7, x - 6 : x + 7]
-        assert abs(np.median(a[spot]) - np.median(b[spot])) <= 6, name
-    sky = np.s_[110:165, 640:880]
-    assert np.median(b[sky]) - np.median(a[sky]) > 20
