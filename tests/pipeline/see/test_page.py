@@ -37,6 +37,10 @@ def test_it_is_none_on_its_side_either():
     assert is_page(np.ascontiguousarray(np.rot90(screen(0, text=True))))
 
 
+def test_a_photo_that_fills_the_screen_above_a_sheet_with_a_button_is_none():
+    assert is_page(screen(255, text=True)[400:])
+
+
 @pytest.mark.parametrize("level", [0, 255])
 def test_a_framed_photo_is_no_screen(level: int):
     assert not is_page(screen(level, text=False))
