@@ -39,6 +39,8 @@ _FARTHER = 3
 """Times that openings are looked for, each farther from the open sky."""
 _LEAST, _PART = 60, 0.005
 """Pixels of the least piece of sky, and the share of the frame of a large one."""
+_ALMOST_ALL, _BELOW = 0.999, 0.15
+"""Share of the open sky that counts for how low it reaches; over the height, how far below it may show through."""
 _GUIDED = (4, 4e-4)
 _BEYOND, _FAR = 7, 12
 """Pixels outside of the sky by which it must have ended; pixels that lie far from any sky of the network."""
@@ -86,10 +88,11 @@ def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
     if int(seed.sum()) < _LEAST:
         return None
     found, old = _grown(x, p, green, seed)
+    above = _above(found)
     found = found | pockets(x, p, green, found, old)
     for _ in range(_FARTHER):
         # What shows through far from the open sky differs a little from it, less from what shows through beside it.
-        found = found | openings(x, green, found, old)
+        found = found | openings(x, green, found, old) & above
         old = _continued(x, found > 0, _EVEN)
     apart = _apart(x, old, p)
     thin = (cv2.morphologyEx(found, cv2.MORPH_CLOSE, disc(_THIN)) > 0) & (found == 0) & (p > 0.5)
@@ -125,6 +128,13 @@ def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
         elsewhere=_elsewhere(x, found, old, apart),
         parted=_parted(x, found),
     )
+
+
+def _above(found: Mask) -> Mask:
+    """Rows (h, 1) 0 or 1 in which sky may show through things: not far below the lowest open sky."""
+    rows = np.arange(len(found))
+    lowest = int(np.searchsorted(np.cumsum(found.sum(axis=1)), _ALMOST_ALL * int(found.sum())))
+    return (rows <= lowest + _BELOW * len(found)).astype(np.uint8)[:, None]
 
 
 def _doubts(p: Any, green: Any, found: Mask, apart: Any, *, darker: Any) -> tuple[float, float, float, float]:

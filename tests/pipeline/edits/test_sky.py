@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline.codes import Code
+from pipeline.edits.matte import border_of
 from pipeline.edits.sky import Day, NewSky, plan
 from pipeline.recipe import Sky
 from pipeline.see.scene import Seen, look
@@ -145,6 +146,19 @@ def test_above_lamps_that_light_a_dim_street_no_midday_sky_comes(
 
     assert (decided(picture, seen(), WHEN_DULL).operations == ()) == stays
     assert len(decided(picture, seen(), ALWAYS).operations) == 1
+
+
+def test_pale_spots_among_leaves_far_below_the_sky_are_none_of_it() -> None:
+    picture, green = front(), np.zeros((320, 480), np.float32)
+    leaves = np.random.default_rng(1).uniform(0.5, 1.2, (110, 200, 1)) * [0.1, 0.3, 0.06]
+    picture[210:, :200], green[205:, :210] = leaves, 0.9
+    picture[290:300, 40:60] = GREY
+
+    border = border_of(picture, seen().sky, green)
+
+    assert border is not None
+    assert border.inside[:100].max() == 1
+    assert border.band[283:].max() == 0
 
 
 def test_walls_in_different_light_do_not_pass_for_one_sky() -> None:
