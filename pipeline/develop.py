@@ -168,10 +168,9 @@ def plan(surveyed: Surveyed, recipe: Recipe, clock: Clock | None = None) -> Plan
         operations += balance.plan(proxy, seen, recipe.balance)
         balanced = shown_after(operations, proxy)
         lighting = light.plan(balanced, seen, recipe.light)
-        eyes, grey = network(recipe.see.weights), np.full_like(proxy, windows.GREY)
-        grey = shown_after([*operations, *lighting], grey)
         lit = shown_after(lighting, balanced)
-        view = windows.find(surveyed.exposures, lit, merge, seen, recipe.windows, grey=grey, eyes=eyes)
+        eyes, tones = network(recipe.see.weights), [*operations, *lighting]
+        view = windows.find(surveyed.exposures, lit, merge, seen, recipe.windows, tones=tones, eyes=eyes)
         if view.outlook is not None:
             balanced = shown_after(operations, merged_again(surveyed, replace(merge, outlook=view.outlook)))
             lighting = light.plan(shown_after(operations, proxy), seen, recipe.light, shown=balanced)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
-VERSION = 1
+VERSION = 2
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 LENS_REACH, LENS_KNOTS = 1.3, 129
 """How far a lens's table reaches, in radii, and how many distances it has."""

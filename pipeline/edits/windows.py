@@ -22,9 +22,10 @@ from pipeline.merge.order import radiance_of, steps_of
 from pipeline.merge.outlook import lift_for
 from pipeline.merge.tiles import sample
 from pipeline.photo import Image
-from pipeline.plan import Merge, Outlook
+from pipeline.plan import Merge, Operation, Outlook
 from pipeline.read.color import to_linear
 from pipeline.recipe import Windows
+from pipeline.render.tone import shown_after
 from pipeline.see.nets import Network
 from pipeline.see.panes import eight_bits, view_of, window_prior
 from pipeline.see.scene import Seen
@@ -36,8 +37,8 @@ _BELOW = 0.3
 """EV by which what is told of a view's median lies below the walls: the strongest channel is lighter than its luma."""
 _WHITEST, _HEADROOM = 99.0, 0.3
 """Percentile of the view's radiance that lies below white, by so many EV."""
-GREY = 0.75
-"""Level of the grey that tells what later tones do to a view."""
+_GREY = 0.75
+"""Level of the grey that tells what the tones do to a view."""
 _END, _BURNT = 250, 0.005
 """Level from which the darkest exposure is burnt; share of the view from which that is white."""
 _LIFTS, _PALEST = (0.7, 40.0), 0.9
@@ -66,12 +67,19 @@ class View:
 
 
 def find(
-    proxies: Sequence[Image], lit: Field, merge: Merge, seen: Seen, panel: Windows, *, grey: Field, eyes: Network
+    proxies: Sequence[Image],
+    lit: Field,
+    merge: Merge,
+    seen: Seen,
+    panel: Windows,
+    *,
+    tones: Sequence[Operation],
+    eyes: Network,
 ) -> View:
     """The view in a room's exposures (proxies, not aligned; empty for a single exposure), as they are merged now.
 
-    lit: (h, w, 3) float32 0..1, sRGB-encoded, the merge after all tones. grey: what these make of an even GREY,
-    likewise. A burnt window of a single exposure has no view to recover: WINDOW_NO_SOURCE.
+    lit: (h, w, 3) float32 0..1, sRGB-encoded, the merge after all tones. A burnt window of a single exposure has no
+    view to recover: WINDOW_NO_SOURCE.
     """
     if panel.strength == 0 or seen.place != "interior":
         return View()
@@ -91,13 +99,14 @@ def find(
     if not inside.any() or not room.any():
         return View()
     wall = float(np.percentile(cv2.cvtColor(lit.astype(np.float32), cv2.COLOR_RGB2GRAY)[room], _WALL))
-    gains = np.median(grey[inside], axis=0) / GREY
+    # What the tones do to such a level there: the merge shows the view by as much darker.
+    gain = float(np.mean(shown_after(tones, np.full_like(lit, _GREY))[inside])) / _GREY
     light = np.log2(radiance_of(aligned, steps_of(aligned, values)).max(axis=2) + _BLACKEST)
     outside = light[inside & (light > np.median(light[room]))]
     burnt = float(np.mean(aligned[0].max(axis=2)[inside] >= _END)) > _BURNT
     if not outside.size:
         return View()
-    wanted = 2 ** ((panel.brightness - _BELOW) / 2.2) * wall / float(gains.mean())
+    wanted = 2 ** ((panel.brightness - _BELOW) / 2.2) * wall / gain
     white = 0.0 if burnt else float(np.percentile(outside, _WHITEST)) + _HEADROOM
     target = float(to_linear(np.array([np.clip(wanted, *_SHOWN)], np.float32))[0])
     lift = float(np.clip(lift_for(min(2 ** (float(np.median(outside)) - white), _PALEST), target), *_LIFTS))

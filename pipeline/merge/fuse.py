@@ -136,7 +136,8 @@ def prepare(
     finals = [cv2.multiply(cv2.merge([b, b, b]), ratio) for b in shares]
     if outlook is not None:
         share = _along_edges(outlook.share.astype(np.float32), radiance)
-        _look_out(shaped, finals, share, outlook, (eights, steps_of(eights, exposure_values)))
+        exposed = eights, steps_of(eights, exposure_values)
+        _look_out(shaped, finals, share, outlook, exposed, detail=detail)
     finals = tuple(cv2.convertScaleAbs(f) for f in finals)
     levels = np.clip(shaped * _BASE_ONE, 0, 255 * _BASE_ONE).astype(np.uint16)
     return Fusion(factor, size, smalls, finals, levels, owner, maps)
@@ -287,10 +288,12 @@ def _look_out(
     share: Array,
     outlook: Outlook,
     exposed: tuple[Sequence[NDArray[np.uint8]], Sequence[float]],
+    *,
+    detail: float,
 ) -> None:
     """In place: levels and shares of fine detail (200 = one) where the view shows the scene's radiance, (h, w) 0..1.
 
-    exposed: exposures and their values, as `outlook_of` wants them.
+    exposed: exposures and their values, as `outlook_of` wants them. detail: share of the fine detail.
     """
     there = np.nonzero(share)
     if not there[0].size:
@@ -301,7 +304,7 @@ def _look_out(
     levels, shares = outlook_of([small[box] for small in smalls], steps, outlook)
     shaped[box] += inside * (np.minimum(levels, 255) - shaped[box])
     for final, own in zip(finals, shares, strict=True):
-        final[box] += inside * (own * np.float32(_WEIGHT_ONE) - final[box])
+        final[box] += inside * (own * np.float32(detail * _WEIGHT_ONE) - final[box])
 
 
 def _along_edges(share: Array, radiance: Array) -> Array:

@@ -39,7 +39,7 @@ _CLOSED, _FADE, _EDGE = 0.004, 0.03, 0.001
 _PER_SIGMA = 4
 """Pixels per sigma that a wide blur needs."""
 _OVER = 2
-"""Pixels by which a view reaches over its panes: one of the field that dims it, which is half as large."""
+"""Pixels by which a view reaches over its panes: one of the field that the merge gets, which is half as large."""
 _NEARER, _NEAR_ENOUGH = 0.3, 0.75
 """Margin of a nearer look, of the windows' width and height; share of the frame from which there is none."""
 _APART = 0.01
@@ -159,7 +159,7 @@ def view_of(
             share[glass] = _ramp(np.median(contrast[seen]), _PLAIN)
     # What is dark between bright things fades; they do not.
     mask = share * np.maximum(*(_within(share > 0, outside, sigma) for sigma in (small, fade)))
-    # It ends on the frames: a rim of glass that is not dimmed would shine.
+    # It ends on the frames: a rim of glass that is left as fused would shine.
     mask = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _OVER + 1,) * 2))
     return np.asarray(cv2.GaussianBlur(mask, (0, 0), _EDGE * max(prior.shape)), np.float32)
 

@@ -60,10 +60,26 @@ def test_a_burnt_window_of_a_single_photo_is_reported() -> None:
     shown = np.zeros((100, 150, 3), np.float32)
 
     looks = (seen, Seen(), Seen(places=(0.0, 1.0, 0.0, 0.0)))
-    found = [find((), shown, Merge.single(), s, Windows(), grey=shown, eyes=eyes) for s in looks]
+    found = [find((), shown, Merge.single(), s, Windows(), tones=(), eyes=eyes) for s in looks]
 
     assert [[code.name for code in view.warnings] for view in found] == [["WINDOW_NO_SOURCE"], [], []]
     assert all(view.mask is None for view in found)
+
+
+def test_a_view_is_darkened_or_left_out_as_the_recipe_says_and_the_room_stays(samples: Path) -> None:
+    def shown(**panel: float) -> np.ndarray:
+        (result,) = edit(
+            samples / "garden_room", Recipe.model_validate({"geometry": {"strength": 0}, "windows": panel})
+        )
+        assert result.after is not None
+        return result.after.astype(int)
+
+    view, room = np.s_[100:230, 495:580], np.s_[:, :220]
+    plain, dark, off = shown(), shown(brightness=-1), shown(strength=0)
+
+    assert dark[view].mean() < plain[view].mean() - 15
+    assert plain[view].mean() < off[view].mean() - 5
+    assert np.abs(plain[room] - off[room]).max() <= 2
 
 
 @pytest.mark.slow

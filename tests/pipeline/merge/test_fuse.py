@@ -62,6 +62,16 @@ def test_where_it_looks_out_it_shows_more_of_the_view_and_the_room_stays():
     np.testing.assert_array_equal(out[:, :200], plain[:, :200])
 
 
+def test_without_detail_a_view_has_none_either():
+    taken = exposures(radiance(window=6.0), EV)
+    share = np.ones((160, 240), np.float16)
+
+    fine, coarse = (fused(taken, outlook=Outlook(share, 0.3, 2.0), detail=d)[1] for d in (1.0, 0.0))
+
+    assert max(int(w.max()) for w in fine.weights) > 100
+    assert max(int(w.max()) for w in coarse.weights) == 0
+
+
 @pytest.mark.parametrize("factor", [1, 2, 4])
 def test_tiles_join_without_seams_whatever_the_partition(factor):
     taken = exposures(radiance(), EV)
