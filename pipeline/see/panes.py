@@ -51,8 +51,9 @@ _BESIDE = 0.08
 _LEAST_GLASS, _MISSED = 0.26, 0.05
 """Share of a window that must show what is outside: else it is something smooth and bright in the room; share of it
 that may be burnt in one exposure and black in the next."""
-_NO_GLASS, _EDGE_STEP = 0.1, 0.1
-"""Prior below which something is certainly the room; EV per pixel from which there is an edge."""
+_NO_GLASS, _EDGE_STEP, _NOISE = 0.5, 0.12, 0.0015
+"""Prior below which something is rather the room; EV per pixel from which there is an edge; over the long side, over
+what noise is averaged before."""
 _AS_BRIGHT, _APART_IN_VIEW = 1.0, 0.03
 """EV below the view's median down to which all of a window is view; over the long side, how far what is known to be
 view may lie apart for what is between to be so, too."""
@@ -147,7 +148,7 @@ def view_of(
     held = cv2.morphologyEx(through.astype(np.uint8), cv2.MORPH_CLOSE, near) > 0
     missed = _between(exposures)
     outside, share = nothing.copy(), nothing.copy()
-    for window in _panes(np.where(may_be, np.maximum(prior, 2 * LIKELY[0]), 0)):
+    for window in _panes(np.where(may_be | through, np.maximum(prior, 2 * LIKELY[0]), 0)):
         if np.mean(through[window]) < _LEAST_GLASS or np.mean(missed[window]) > _MISSED:
             continue
         seen = window & (radiance > wall + _BRIGHTER[1])
@@ -155,7 +156,9 @@ def view_of(
             median = float(np.median(radiance[seen]))
             glass = window & ~_of_room((radiance < median - _AS_BRIGHT) & ~held, radiance, prior)
             darkest = max(wall + _BRIGHTER[0], median - _CURTAIN)
-            outside[glass] = _ramp(closed[glass] - darkest, (0, _BRIGHTER[1] - _BRIGHTER[0]))
+            outside[glass] = np.maximum(
+                _ramp(closed[glass] - darkest, (0, _BRIGHTER[1] - _BRIGHTER[0])), through[glass]
+            )
             share[glass] = _ramp(np.median(contrast[seen]), _PLAIN)
     # What is dark between bright things fades; they do not.
     mask = share * np.maximum(*(_within(share > 0, outside, sigma) for sigma in (small, fade)))
@@ -166,7 +169,9 @@ def view_of(
 
 def _of_room(dark: NDArray[np.bool_], radiance: Field, prior: Field) -> NDArray[np.bool_]:
     """What of the darker things in a window goes over into the room without an edge: reveals, sills and walls."""
-    steps = cv2.morphologyEx(radiance.astype(np.float32), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) / 2
+    # Noise has no edges.
+    smooth = cv2.GaussianBlur(radiance.astype(np.float32), (0, 0), _NOISE * max(prior.shape))
+    steps = cv2.morphologyEx(smooth, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) / 2
     count, labels = cv2.connectedComponents((dark & (steps < _EDGE_STEP)).astype(np.uint8), connectivity=4)
     reached = np.bincount(labels[prior < _NO_GLASS], minlength=count) > 0
     reached[0] = False
