@@ -29,10 +29,10 @@ def is_page(picture: Field) -> bool:
 
 
 def _page(lines: Field) -> bool:
-    ground = np.median(lines[0], axis=0)
-    other = (np.abs(lines - ground).max(axis=2) > _APART).mean(axis=1)
-    bare = other <= _SPECKS
-    if not bare[0] or np.mean(bare) < _BARE:
+    if _other(lines[:1], ground := np.median(lines[0], axis=0))[0] > _SPECKS:
+        return False
+    other = _other(lines, ground)
+    if np.mean(other <= _SPECKS) < _BARE:
         return False
     photos, things, smeared = 0, 0, 1 + round(_SMEARED * len(lines))
     for is_bare, run in itertools.groupby(other, key=lambda share: bool(share <= _SPECKS)):
@@ -45,3 +45,8 @@ def _page(lines: Field) -> bool:
         elif max(shares) > _THING:
             things += 1
     return photos > 0 and things > 1
+
+
+def _other(lines: Field, ground: Field) -> Any:
+    """The share (n,) of each of the lines (n, m, 3) that is not of the page's colour."""
+    return (np.abs(lines - ground).max(axis=2) > _APART).mean(axis=1)
