@@ -37,8 +37,10 @@ _EVEN = 4.0
 _THIN, _BETWEEN = 7, 10
 _FARTHER = 3
 """Times that openings are looked for, each farther from the open sky."""
-_LEAST, _PART = 60, 0.005
-"""Pixels of the least piece of sky, and the share of the frame of a large one."""
+_LEAST, _PART, _PIECE = 60, 0.005, 0.0005
+"""Pixels of the least piece of sky; shares of the frame of a large one, and of one that the network must have seen."""
+_AROUND = 0.45
+"""Mean probability of vegetation around a piece of sky from which it is in a crown."""
 _ALMOST_ALL, _BELOW = 0.999, 0.15
 """Share of the open sky that counts for how low it reaches; over the height, how far below it may show through."""
 _GUIDED = (4, 4e-4)
@@ -61,6 +63,8 @@ class Border:
     elsewhere: how much more of the picture looks just like it but is apart from it, over its area: sky below a crown,
     or a wall; one of the two would be wrong. parted: the largest difference of colour, dE, between large parts of the
     sky that something separates: an even sky has one colour on both sides of a house, walls in different light do not.
+    unlike: how little the network holds a piece for sky that something separates from the open sky, crowns apart: a
+    sunlit roof may be just as white.
     """
 
     inside: NDArray[np.float32]
@@ -74,6 +78,7 @@ class Border:
     mottled: float
     elsewhere: float
     parted: float
+    unlike: float
 
 
 def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
@@ -127,6 +132,7 @@ def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
         *_doubts(p, green, found, apart, darker=old[..., 2] - x[..., 2]),
         elsewhere=_elsewhere(x, found, old, apart),
         parted=_parted(x, found),
+        unlike=_unlike(p, green, found),
     )
 
 
@@ -168,6 +174,19 @@ def _parted(x: Any, found: Mask) -> float:
     large = [i for i in range(1, len(stats)) if stats[i, cv2.CC_STAT_AREA] > _PART * found.size]
     colours = [np.median(lab[labels == i], axis=0) for i in large]
     return max((float(np.linalg.norm(a - b)) for a in colours for b in colours), default=0.0)
+
+
+def _unlike(p: Any, green: Any, found: Mask) -> float:
+    kernel = cv2.erode(found, disc(3), borderValue=1)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(kernel, connectivity=4)
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    pieces = [i for i, area in enumerate(areas, 1) if area > _PIECE * found.size and area < areas.max()]
+    least = 1.0
+    for piece in (labels == i for i in pieces):
+        around = (cv2.dilate(piece.astype(np.uint8), disc(_BEYOND)) > 0) & (found == 0)
+        if not around.any() or float(np.mean(green[around])) < _AROUND:
+            least = min(least, float(np.mean(p[piece])))
+    return 1 - least
 
 
 def _steps(x: Any) -> Any:

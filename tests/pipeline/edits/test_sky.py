@@ -173,6 +173,30 @@ def test_walls_in_different_light_do_not_pass_for_one_sky() -> None:
     assert decided(walls, replace(seen(), sky=mask), WHEN_DULL).warnings == (Code.SKY_LOW_CONFIDENCE,)
 
 
+@pytest.mark.parametrize(
+    ("sure", "leaves", "stays"),
+    [(0.75, 0.0, True), (0.97, 0.0, False), (0.75, 0.8, False)],
+    ids=["roof", "sky", "tree"],
+)
+def test_a_roof_as_pale_as_the_sky_behind_its_ridge_is_not_taken_for_it(
+    sure: float, leaves: float, stays: bool
+) -> None:
+    face = np.array([[240, 122], [330, 190], [300, 235], [240, 235]], np.int32)
+    picture, green = front(), np.zeros((320, 480), np.float32)
+    alike = np.zeros((320, 480), np.uint8)
+    cv2.fillPoly(alike, [face], 1)
+    picture[alike > 0] = front()[:160].reshape(-1, 3)[: int(alike.sum())]
+    cv2.polylines(picture, [face], True, (0.15, 0.15, 0.2), 3)
+    mask = seen().sky.copy()
+    mask[cv2.dilate(alike, np.ones((5, 5), np.uint8)) > 0] = sure
+    cv2.polylines(green, [face], True, leaves, 21)
+
+    new = decided(picture, replace(seen(), sky=mask, vegetation=green), WHEN_DULL)
+
+    assert (new.warnings == (Code.SKY_LOW_CONFIDENCE,)) == stays
+    assert (new.operations == ()) == stays
+
+
 def test_a_sunlit_roof_taken_for_sky_leaves_the_whole_sky_as_it_is(data: Path) -> None:
     picture = cv2.imread(str(data / "photos" / "ext_castle_7100.jpg"))[..., ::-1].astype(np.float32) / 255
     proxy = cv2.resize(picture, (1536, 1154), interpolation=cv2.INTER_AREA)
