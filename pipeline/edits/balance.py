@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.channels import highest, lowest
 from pipeline.plan import Operation, Tone
 from pipeline.read.color import LUMA, from_linear, to_linear
 from pipeline.recipe import Balance
@@ -146,7 +147,7 @@ def _bounded(chroma: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _surfaces(small: Any, linear: Any, ignored: Any) -> tuple[NDArray[np.float64], NDArray[np.float64], Any]:
     """Log-chromaticities of smooth, bright, not clipped pixels, their weights, and their luma."""
-    peak, low = small.max(axis=2), small.min(axis=2)
+    peak, low = highest(small), lowest(small)
     luma = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
     rough = np.hypot(cv2.Sobel(luma, cv2.CV_32F, 1, 0), cv2.Sobel(luma, cv2.CV_32F, 0, 1))
     good = (peak < 0.97) & (low > 0.08) & (luma > 0.25) & ~ignored
@@ -159,7 +160,7 @@ def _surfaces(small: Any, linear: Any, ignored: Any) -> tuple[NDArray[np.float64
 def _gray_edge(small: Any, linear: Any) -> NDArray[np.float64]:
     smooth = cv2.GaussianBlur(linear, (0, 0), 1)
     edges = np.hypot(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1))
-    edges[small.max(axis=2) > 0.97] = 0
+    edges[highest(small) > 0.97] = 0
     e = np.power(np.mean(np.power(edges.reshape(-1, 3).astype(np.float64), 6), axis=0) + 1e-30, 1 / 6)
     return np.array([np.log(e[0] / e[1]), np.log(e[2] / e[1])])
 

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.channels import highest, length, lowest
 from pipeline.render.layers import apart_from
 
 Mask = NDArray[np.uint8]
@@ -68,9 +69,9 @@ def openings(x: Any, green: Any, found: Mask, old: Any) -> Mask:
 
     Parameters and result as of `pockets`; the network is not asked, for it does not see such small things.
     """
-    away, off = np.linalg.norm(x - old, axis=2), distance_to(found)
+    away, off = length(x - old), distance_to(found)
     spread = float(1.48 * np.median(away[found > 0]))
-    alike = (away < np.clip(3 * spread, *ALIKE)) & (old.min(axis=2) < BURNT) & (off > 1.5)
+    alike = (away < np.clip(3 * spread, *ALIKE)) & (lowest(old) < BURNT) & (off > 1.5)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(alike.astype(np.uint8), connectivity=4)
     area, width, height = (stats[:, k] for k in (cv2.CC_STAT_AREA, cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT))
     wide, close = (cv2.dilate(labels.astype(np.float32), disc(r)).astype(np.int32) for r in (3, 1))
@@ -95,9 +96,9 @@ def leafy(x: Any, old: Any) -> Any:
 
     x, old : as of `pockets`
     """
-    most = x.max(axis=2)
+    most = highest(x)
     green = x[..., 1] - np.maximum(x[..., 0], x[..., 2]) > _GREEN
-    coloured = green | (most - x.min(axis=2) > _COLOURED)
+    coloured = green | (most - lowest(x) > _COLOURED)
     before = apart_from(x, old) > _OTHER
     things, leaves, black = (
         cv2.blur((before & m).astype(np.float32), (2 * _ABOUT + 1,) * 2) for m in (True, coloured, most < _BLACK)

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.channels import highest
 from pipeline.plan import Operation, Tone
 from pipeline.read.color import LUMA, from_linear, to_linear
 from pipeline.recipe import Light
@@ -128,7 +129,7 @@ def _share(proxy: Field, lit: Field, *, dim: bool) -> float:
 
     def median_and_burnt(share: float) -> tuple[float, float]:
         shown = before + np.float32(share) * (after - before)
-        return float(np.median(to_linear(shown) @ LUMA)), float(np.mean(shown.max(axis=2) > _BURNT))
+        return float(np.median(to_linear(shown) @ LUMA)), float(np.mean(highest(shown) > _BURNT))
 
     median, burnt = median_and_burnt(0)
     most = (2**_NIGHT_LIFT if dim else np.inf) * median, burnt + _MORE_BURNT
@@ -146,9 +147,9 @@ def solve(proxy: Field, seen: Seen, panel: Light) -> Exposure:
     pivot = 1 - 0.5 * headroom
     # Stretching does half of the lift at most, the gamma the rest: it lifts corners more, and grey walls are not white.
     dimmest = max(_DIMMEST_WHITE + (0.9 - _DIMMEST_WHITE) * seen.night, min(median / target, 1.0) ** 0.5)
-    white = float(np.clip(np.percentile(small.max(axis=2), 99) / _WHITE, dimmest, 1))
+    white = float(np.clip(np.percentile(highest(small), 99) / _WHITE, dimmest, 1))
     black, dark = _blacks(luma)
-    return _calmed(Exposure(black, white, 1.0, contrast, pivot), small.max(axis=2), dark, median, target)
+    return _calmed(Exposure(black, white, 1.0, contrast, pivot), highest(small), dark, median, target)
 
 
 def _median(luma: Any, seen: Seen, panel: Light) -> tuple[float, float]:
@@ -239,7 +240,7 @@ def relit(proxy: Field, exposure: Exposure, fill: float, saturation: float) -> N
     target = np.maximum(roll_off(shown + keep * (luma - base), float(exposure(1.0))), 0)
     chroma = proxy - luma[..., None]
     ratio = 1 + saturation * ((target + 0.02) / (luma + 0.02) - 1)
-    room = np.maximum(_WHITE - target, 0.01) / np.maximum(chroma.max(axis=2), 1e-3)
+    room = np.maximum(_WHITE - target, 0.01) / np.maximum(highest(chroma), 1e-3)
     ratio = np.minimum(ratio, np.maximum(room, np.minimum(ratio, 1)))
     return np.clip(target[..., None] + chroma * ratio[..., None], 0, 1).astype(np.float32)
 

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.channels import highest, lowest
 from pipeline.codes import Code
 from pipeline.edits.clear_sky import radiance
 from pipeline.edits.matte import Border, border_of
@@ -109,7 +110,7 @@ def plan(proxy: Field, balanced: Field, lit: Field, seen: Seen, panel: Sky, *, l
         return NewSky()
     dull = dullness(proxy, balanced, seen)
     facts: dict[str, Any] = {"dull": round(dull, 3)}
-    if float(np.percentile(np.ptp(proxy, axis=2), 99)) < _GREY:
+    if float(np.percentile(highest(proxy) - lowest(proxy), 99)) < _GREY:
         return NewSky(facts=facts)
     dim = max(seen.dusk, seen.night) >= 0.5 or seen.light == "night"
     if dim or (panel.replace == "when_dull" and (dull < 0.5 or lamplit(proxy, seen.sky))):

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.channels import highest
 from pipeline.codes import Code
 from pipeline.merge.mapping import Mapping
 from pipeline.merge.order import radiance_of, steps_of
@@ -101,9 +102,9 @@ def find(
     wall = float(np.percentile(cv2.cvtColor(lit.astype(np.float32), cv2.COLOR_RGB2GRAY)[room], _WALL))
     # What the tones do to such a level there: the merge shows the view by as much darker.
     gain = float(np.mean(shown_after(tones, np.full_like(lit, _GREY))[inside])) / _GREY
-    light = np.log2(radiance_of(aligned, steps_of(aligned, values)).max(axis=2) + _BLACKEST)
+    light = np.log2(highest(radiance_of(aligned, steps_of(aligned, values))) + _BLACKEST)
     outside = light[inside & (light > np.median(light[room]))]
-    burnt = float(np.mean(aligned[0].max(axis=2)[inside] >= _END)) > _BURNT
+    burnt = float(np.mean(highest(aligned[0])[inside] >= _END)) > _BURNT
     if not outside.size:
         return View()
     wanted = 2 ** ((panel.brightness - _BELOW) / 2.2) * wall / gain

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.channels import highest
 from pipeline.merge.order import radiance_of
 from pipeline.plan import Outlook
 from pipeline.read.color import from_linear
@@ -45,7 +46,7 @@ def outlook_of(
     """
     light = radiance_of(exposures, steps) * (2.0**-curve.white * np.asarray(curve.gains)).astype(np.float32)
     # Of the strongest channel: a blue sky stays blue.
-    peak = np.clip(light.max(axis=2), _DARKEST, _BRIGHTEST)
+    peak = np.clip(highest(light), _DARKEST, _BRIGHTEST)
     shown, slope = lifted(peak, curve.lift)
     levels = 255 * from_linear(light * (shown / peak)[..., None])
     kept: Any = np.clip(slope, _LEAST_DETAIL, 1)[..., None]
@@ -73,10 +74,10 @@ def _shares(exposures: Sequence[NDArray[np.uint8]], levels: Array) -> list[NDArr
     weights: list[Any] = []
     ratios: list[Any] = []
     for exposure in exposures:
-        peak = exposure.max(axis=2).astype(np.float32)
+        peak = highest(exposure).astype(np.float32)
         trust = np.clip(np.minimum(peak - 8, 250 - peak) / 40, 0, 1)
         ratio = (np.minimum(levels, 255) + np.float32(_OFFSET)) / (exposure + np.float32(_OFFSET))
-        near = ratio.max(axis=2)
+        near = highest(ratio)
         weights.append(trust * np.minimum(near, 1 / near) ** _NEAR)
         ratios.append(ratio)
     total = np.maximum(np.sum(weights, axis=0), np.float32(1e-3))

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.channels import highest
 from pipeline.merge.order import log_radiance
 from pipeline.photo import Image
 from pipeline.see.glazing import through_panes
@@ -132,8 +133,8 @@ def view_of(
     prior: (h, w) 0..1, as `window_prior`.
     """
     nothing = np.zeros(prior.shape, np.float32)
-    burnt = exposures[reference].max(axis=2) >= _BURNT
-    recovered = burnt & (exposures[0].max(axis=2) < _BURNT)
+    burnt = highest(exposures[reference]) >= _BURNT
+    recovered = burnt & (highest(exposures[0]) < _BURNT)
     inside = (prior < 0.3) & ~burnt
     if np.mean(recovered) < _SMALLEST or np.mean(inside) < 0.05:
         return nothing
@@ -181,7 +182,7 @@ def _of_room(dark: NDArray[np.bool_], radiance: Field, prior: Field) -> NDArray[
 
 def _between(exposures: Sequence[NDArray[np.uint8]]) -> NDArray[np.bool_]:
     """Where (h, w) the exposures lie too far apart: one is black, and the next is burnt."""
-    peaks = [exposure.max(axis=2) for exposure in exposures]
+    peaks = [highest(exposure) for exposure in exposures]
     return np.any([(a < _BLACK) & (b >= _BURNT) for a, b in itertools.pairwise(peaks)], axis=0)
 
 

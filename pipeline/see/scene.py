@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.channels import highest
 from pipeline.reduce import reduced
 from pipeline.see.dusk import darkness, dusk_of
 from pipeline.see.frame import frame_of
@@ -181,7 +182,7 @@ def _seen(proxy: Field, focal: float | None, light_value: float | None, eyes: Ne
         sky_trust=trust(answers, "sky", eyes.calibration["sky"]),
         windows_trust=trust(answers, "window", eyes.calibration["windows"]),
         tilt=tilt_of(proxy, focal),
-        burnt=np.asarray(proxy.max(axis=2) >= _BURNT),
+        burnt=np.asarray(highest(proxy) >= _BURNT),
         flat=_flat(proxy),
     )
     if seen.place == "aerial":

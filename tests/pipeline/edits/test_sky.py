@@ -174,18 +174,19 @@ def test_walls_in_different_light_do_not_pass_for_one_sky() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sure", "leaves", "stays"),
-    [(0.75, 0.0, True), (0.97, 0.0, False), (0.75, 0.8, False)],
-    ids=["roof", "sky", "tree"],
+    ("sure", "leaves", "rough", "stays"),
+    [(0.75, 0.0, 0.01, True), (0.97, 0.0, 0.01, False), (0.75, 0.8, 0.01, False), (0.75, 0.0, 0.0, False)],
+    ids=["roof", "sky", "tree", "as smooth as the sky"],
 )
 def test_a_roof_as_pale_as_the_sky_behind_its_ridge_is_not_taken_for_it(
-    sure: float, leaves: float, stays: bool
+    sure: float, leaves: float, rough: float, stays: bool
 ) -> None:
     face = np.array([[240, 122], [330, 190], [300, 235], [240, 235]], np.int32)
     picture, green = front(), np.zeros((320, 480), np.float32)
     alike = np.zeros((320, 480), np.uint8)
     cv2.fillPoly(alike, [face], 1)
-    picture[alike > 0] = front()[:160].reshape(-1, 3)[: int(alike.sum())]
+    slates = np.random.default_rng(1).normal(0, rough, (320, 480, 1))
+    picture[alike > 0] = np.clip(front()[:160].repeat(2, axis=0) + slates, 0, 1)[alike > 0]
     cv2.polylines(picture, [face], True, (0.15, 0.15, 0.2), 3)
     mask = seen().sky.copy()
     mask[cv2.dilate(alike, np.ones((5, 5), np.uint8)) > 0] = sure
