@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.channels import length, lowest, total
 from pipeline.edits.gaps import ALIKE, BURNT, GAP, GREENERY, VERY_ALIKE, disc, distance_to, leafy, openings, pockets
 from pipeline.reduce import reduced
 from pipeline.render.layers import apart_from
@@ -34,13 +35,14 @@ _SLOPE, _LEVEL = 3, 0.85
 """Pixels over which edges of small pictures are blurred, and how much of what is beside it a pixel there must reach."""
 _BAND = 2
 _EVEN = 4.0
-_THIN, _BETWEEN = 7, 10
+_THIN, _BETWEEN, _TWIG = 7, 10, 2
 _FARTHER = 3
 """Times that openings are looked for, each farther from the open sky."""
-_LEAST, _PART, _PIECE = 60, 0.005, 0.0005
+_LEAST, _PART, _PIECE = 60, 0.005, 0.001
 """Pixels of the least piece of sky; shares of the frame of a large one, and of one that the network must have seen."""
-_AROUND = 0.45
-"""Mean probability of vegetation around a piece of sky from which it is in a crown."""
+_AROUND, _ROUGH = 0.2, 1.25
+"""Mean probability of vegetation around a piece of sky from which it is in a crown; how much rougher than the open sky
+a roof is: what wires part is just as smooth."""
 _ALMOST_ALL, _BELOW = 0.999, 0.15
 """Share of the open sky that counts for how low it reaches; over the height, how far below it may show through."""
 _GUIDED = (4, 4e-4)
@@ -63,8 +65,8 @@ class Border:
     elsewhere: how much more of the picture looks just like it but is apart from it, over its area: sky below a crown,
     or a wall; one of the two would be wrong. parted: the largest difference of colour, dE, between large parts of the
     sky that something separates: an even sky has one colour on both sides of a house, walls in different light do not.
-    unlike: how little the network holds a piece for sky that something separates from the open sky, crowns apart: a
-    sunlit roof may be just as white.
+    unlike: how little the network holds a piece for sky that something separates from the open sky, and that is rougher
+    than it, crowns apart: a sunlit roof may be just as white.
     """
 
     inside: NDArray[np.float32]
@@ -106,7 +108,7 @@ def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
     # Edges of small pictures are blurred: their slope shows no colour of its own, and reaches farther.
     slope = _SLOPE if max(picture.shape) <= _LONG_SIDE else 0
     pure &= (apart > _LEVEL * cv2.dilate(apart, disc(1))) | (distance_to(found) > slope)
-    solid = (p < 0.3) & (found == 0) & pure & (distance_to(found) < 60)
+    solid = (p < 0.3) & (found == 0) & pure & (distance_to(found) < 60) & ~_twigs(green, found)
     if int(solid.sum()) < _LEAST:
         solid = (p < 0.3) & (found == 0)
     front = _continued(x, solid)
@@ -122,7 +124,7 @@ def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
     band = (cv2.dilate(found, disc(max(_BAND, slope))) | crowns | seam | between).astype(np.float32)
     # Elsewhere it is not asked for: nothing there makes small plans.
     front = front * cv2.dilate(band, disc(_BAND))[..., None]
-    soft = np.clip((guided(x.mean(axis=2), p, *_GUIDED) - 0.15) / 0.7, 0, 1)
+    soft = np.clip((guided(total(x) / 3, p, *_GUIDED) - 0.15) / 0.7, 0, 1)
     return Border(
         inside,
         band,
@@ -132,8 +134,14 @@ def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
         *_doubts(p, green, found, apart, darker=old[..., 2] - x[..., 2]),
         elsewhere=_elsewhere(x, found, old, apart),
         parted=_parted(x, found),
-        unlike=_unlike(p, green, found),
+        unlike=_unlike(x, p, green, found),
     )
+
+
+def _twigs(green: Any, found: Mask) -> Any:
+    """Where (h, w) what stands before the sky is a crown's, and so thin that here the sky is mixed with all of it."""
+    thin = cv2.morphologyEx(1 - found, cv2.MORPH_OPEN, disc(_TWIG)) == 0
+    return thin & (distance_to((green > GREENERY).astype(np.uint8)) < _INTO_TWIGS)
 
 
 def _above(found: Mask) -> Mask:
@@ -162,7 +170,7 @@ def _elsewhere(x: Any, found: Mask, old: Any, apart: Any) -> float:
     step = _steps(x)
     spread, even = float(1.48 * np.median(apart[found > 0])), float(np.percentile(step[found > 0], 75))
     # Burnt things are all alike.
-    alike = (apart < np.clip(2 * spread, *VERY_ALIKE)) & (step < np.clip(3 * even, *_STEP)) & (old.min(axis=2) < BURNT)
+    alike = (apart < np.clip(2 * spread, *VERY_ALIKE)) & (step < np.clip(3 * even, *_STEP)) & (lowest(old) < BURNT)
     _, _, stats, _ = cv2.connectedComponentsWithStats((alike & (found == 0)).astype(np.uint8), connectivity=4)
     areas = stats[1:, cv2.CC_STAT_AREA]
     return float(areas[areas >= _LEAST].sum() / max(int(found.sum()), 1))
@@ -176,22 +184,24 @@ def _parted(x: Any, found: Mask) -> float:
     return max((float(np.linalg.norm(a - b)) for a in colours for b in colours), default=0.0)
 
 
-def _unlike(p: Any, green: Any, found: Mask) -> float:
-    kernel = cv2.erode(found, disc(3), borderValue=1)
+def _unlike(x: Any, p: Any, green: Any, found: Mask) -> float:
+    kernel, step = cv2.erode(found, disc(3), borderValue=1), _steps(x)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(kernel, connectivity=4)
     areas = stats[1:, cv2.CC_STAT_AREA]
-    pieces = [i for i, area in enumerate(areas, 1) if area > _PIECE * found.size and area < areas.max()]
-    least = 1.0
-    for piece in (labels == i for i in pieces):
+    open_sky, least = 1 + int(np.argmax(areas)) if len(areas) else 0, 1.0
+    for i in 1 + np.flatnonzero(areas > _PIECE * found.size):
+        piece = labels == i
         around = (cv2.dilate(piece.astype(np.uint8), disc(_BEYOND)) > 0) & (found == 0)
-        if not around.any() or float(np.mean(green[around])) < _AROUND:
+        in_crown = around.any() and float(np.mean(green[around])) > _AROUND
+        rough = float(np.mean(step[piece])) > _ROUGH * float(np.mean(step[labels == open_sky]))
+        if rough and not in_crown:
             least = min(least, float(np.mean(p[piece])))
     return 1 - least
 
 
 def _steps(x: Any) -> Any:
     """The local gradient of luma, per pixel."""
-    return cv2.morphologyEx(x.mean(axis=2), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) / 2
+    return cv2.morphologyEx(total(x), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) / 6
 
 
 def _grown(x: Any, p: Any, green: Any, seed: Mask) -> tuple[Mask, NDArray[np.float32]]:
@@ -206,7 +216,7 @@ def _grown(x: Any, p: Any, green: Any, seed: Mask) -> tuple[Mask, NDArray[np.flo
         smooth = step < np.clip(3 * even, *_STEP)
         # Where nothing is burnt, colour alone may carry it on against the network: burnt walls meet burnt skies unseen.
         very_alike = (p > _UNSURE) & (apart < np.clip(2 * spread, *VERY_ALIKE))
-        possible = (p > _POSSIBLE) | (very_alike & (old.min(axis=2) < BURNT))
+        possible = (p > _POSSIBLE) | (very_alike & (lowest(old) < BURNT))
         ways = (alike & smooth & possible).astype(np.uint8) | seed
         across = cv2.morphologyEx(ways, cv2.MORPH_CLOSE, disc(_WIRE)) & (p > _POSSIBLE).astype(np.uint8)
         reached = (_connected(ways | across, found) | (p > _LIKELY).astype(np.uint8)) & ways
@@ -226,7 +236,7 @@ def _grown(x: Any, p: Any, green: Any, seed: Mask) -> tuple[Mask, NDArray[np.flo
 
 def _apart(x: Any, old: Any, p: Any) -> Any:
     """Distance in RGB from the sky's colour: where sky is likely, the bright seam of sharpening counts for less."""
-    return np.where(p > _LIKELY, apart_from(x, old), np.linalg.norm(x - old, axis=2))
+    return np.where(p > _LIKELY, apart_from(x, old), length(x - old))
 
 
 def _connected(ways: Mask, start: Mask) -> Mask:

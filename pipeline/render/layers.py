@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.channels import length, total
 from pipeline.merge.mapping import Mapping
 from pipeline.merge.tiles import Box, Upsampler, sample
 from pipeline.photo import Image
@@ -82,7 +83,7 @@ def lay(layer: Layer, source: Image, warp: Warp | None, alpha: NDArray[np.float3
     allowed = placed(layer.strength * alpha, at)
     noise, uneven = _noise(source, marks[..., 0], cell), _uneven(source, marks[..., 0], old, cell)
     photo = asset_of(layer, warp, max(width, height))
-    reach = max(_REACH, round(max(width, height) / 1000))
+    reach = max(_REACH, cell)
     return Laid(layer, marks, old, front, shown, allowed, cell, noise, uneven, (width, height), photo, reach)
 
 
@@ -140,13 +141,13 @@ def _share(pixels: Any, marks: Any, old: Any, front: Any, over: Laid) -> Any:
     apart = apart_from(pixels, old)
     # Before the open sky: wires, masts and birds, of a colour nobody sees pure.
     free = np.float32(max(0.02 + 3.5 * over.noise, min(1.3 * over.uneven, _FREE)))
-    dark = _length(np.maximum(old - np.float32(_DARK), 0))
+    dark = length(np.maximum(old - np.float32(_DARK), 0))
     share = 1 - np.clip((apart - free) / np.maximum(dark - free, np.float32(0.05)), 0, 1)
     if inside.min() < 1:
         # In the band: where the colour lies between sky and foreground, beside pixels of pure sky.
         way = old - front
-        squared = _sum(way * way)
-        along = _sum((pixels - front) * way) / (squared + np.float32(1e-4))
+        squared = total(way * way)
+        along = total((pixels - front) * way) / (squared + np.float32(1e-4))
         along = np.clip((along - _ENDS[0]) / (_ENDS[1] - _ENDS[0]), 0, 1)
         nearest = cv2.erode(apart, np.ones((2 * over.reach + 1,) * 2, np.uint8))
         near = cv2.exp(np.float32(-0.5 / max(_NEAR, 3 * over.noise) ** 2) * nearest * nearest)
@@ -160,16 +161,7 @@ def _share(pixels: Any, marks: Any, old: Any, front: Any, over: Laid) -> Any:
 def apart_from(pixels: Any, old: Any) -> Any:
     """Distance (h, w) from the old sky: the bright seam of it that sharpening leaves differs less than it seems."""
     away = pixels - old
-    return _length(np.minimum(away, np.float32(_BRIGHTER) * away))
-
-
-def _sum(v: Any) -> Any:
-    """Over the channels (h, w, 3): NumPy takes ten times as long for so short an axis."""
-    return cv2.transform(v, np.ones((1, 3), np.float32))
-
-
-def _length(v: Any) -> Any:
-    return cv2.sqrt(_sum(v * v))
+    return length(np.minimum(away, np.float32(_BRIGHTER) * away))
 
 
 def _smooth(x: Any, low: float, high: float) -> Any:

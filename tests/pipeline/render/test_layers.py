@@ -90,6 +90,46 @@ def test_the_blurred_edges_of_an_enlarged_picture_keep_no_bright_rim_of_a_burnt_
     assert np.mean(after[edge] > 0.45) < 0.01
 
 
+def test_edges_a_few_pixels_wide_keep_no_pale_rim_in_large_pictures():
+    """As phones take them: dark leaves that go over into a grey sky within five pixels."""
+    rng = np.random.default_rng(2)
+    leaf = np.zeros((1500, 2304), np.float32)
+    cv2.ellipse(leaf, (1152, 500), (500, 200), 20, 0, 360, 1, -1, cv2.LINE_AA)
+    leaf[800:] = 1
+    share = (1 - cv2.GaussianBlur(leaf, (0, 0), 1.5))[..., None]
+    picture = share * OLD + (1 - share) * 0.08 + rng.normal(0, 0.004, (*leaf.shape, 1))
+    picture = np.round(255 * np.clip(picture, 0, 1)).astype(np.uint8)
+
+    after = render_edits(planned(picture, share[..., 0]), picture).astype(np.float32) / 255
+
+    rim = ((share > 0.3) & (share < 0.95))[..., 0]
+    paler = (after - (share * NEW + (1 - share) * 0.08))[rim].max(axis=1)
+    assert np.percentile(paler, 90) < 0.1
+
+
+def test_a_twig_too_thin_to_show_its_own_colour_is_no_paler_than_the_new_sky():
+    """Lenses lay sky over it; the leaves beside it tell how dark it is."""
+    rng = np.random.default_rng(3)
+    leaves, twig = np.zeros((1500, 2304), np.uint8), np.zeros((1500, 2304), np.uint8)
+    for x in range(800, 1500, 60):
+        cv2.ellipse(leaves, (x, int(rng.integers(300, 420))), (50, 25), int(rng.integers(0, 180)), 0, 360, 1, -1)
+    cv2.line(twig, (1100, 360), (1600, 420), 1, 6)
+    leaves[900:] = 1
+    picture = np.where(leaves[..., None] > 0, 0.08, np.where(twig[..., None] > 0, 0.62, OLD))
+    picture = cv2.GaussianBlur(picture, (0, 0), 1.5) + rng.normal(0, 0.004, picture.shape)
+    picture = np.round(255 * np.clip(picture, 0, 1)).astype(np.uint8)
+    green = cv2.dilate(leaves[::3, ::3] | twig[::3, ::3], np.ones((9, 9), np.uint8)).astype(np.float32)
+    share = cv2.erode(1.0 - (leaves | twig), np.ones((25, 25), np.uint8)).astype(np.float32)
+    border = border_of(picture.astype(np.float32) / 255, cv2.GaussianBlur(share, (0, 0), 6), green)
+    assert border is not None
+    plan = Plan(Merge.single(), (layer_of(border, np.broadcast_to(NEW, (8, 12, 3))),))
+
+    after = render_edits(plan, picture).astype(np.float32) / 255
+
+    alone = (cv2.erode(twig, np.ones((3, 3), np.uint8)) > 0) & (cv2.dilate(leaves, np.ones((9, 9), np.uint8)) == 0)
+    assert np.median(after[alone].mean(axis=1)) < NEW.mean()
+
+
 def test_outside_the_matte_the_bytes_are_those_without_the_layer():
     picture, share, _ = house()
     curve = Tone("lift", (np.linspace(0, 1, 64, dtype=np.float32) ** 0.8)[:, None].repeat(3, 1))
