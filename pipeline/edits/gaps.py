@@ -30,6 +30,9 @@ _OTHER, _FRAMED, _TWIGS, _CORE = 0.15, 0.8, 0.5, 0.5
 of an opening that must be very alike."""
 _BOARD = 3
 """Width over height from which a pale thing is a board along the eaves."""
+_EVEN, _BESIDE, _RECESS, _WIDE = (0.01, 0.03), 2, (12, 400), 2
+"""Local gradient, per pixel, within a recess; pixels from the open sky from which one begins; how far it reaches and
+how large it is, at most; half the width of a narrow one."""
 _GREEN, _COLOURED, _LEAVES, _ABOUT = 0.012, 0.15, 0.1, 12
 """Green over red and blue, or range of the channels, of leaves; least share of them within so many pixels."""
 _BLACK, _SILHOUETTE = 0.2, 0.4
@@ -89,6 +92,33 @@ def openings(x: Any, green: Any, found: Mask, old: Any) -> Mask:
     held = certain & (area >= _HELD) & (in_wall | (framed > _TWIGS) & (in_crown > _IN_CROWN))
     held[0] = False
     return held[labels].astype(np.uint8)
+
+
+def recesses(apart: Any, step: Any, found: Mask) -> Mask:
+    """Sky in corners that the network, whose picture is small, does not reach: as even, wide, and shut in by edges.
+
+    Parameters
+    ----------
+    apart : (h, w) distance in RGB from the sky's colour
+    step : (h, w) the local gradient, per pixel
+    found : (h, w) 0 or 1, the open sky
+
+    Returns
+    -------
+    (h, w) 0 or 1, more sky; boards along the eaves are too narrow for it, and what goes on is a wall.
+    """
+    spread, even = float(1.48 * np.median(apart[found > 0])), float(np.percentile(step[found > 0], 75))
+    alike = (apart < np.clip(2 * spread, *VERY_ALIKE)) & (step < np.clip(2 * even, *_EVEN))
+    ways = alike.astype(np.uint8) | found
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(ways & (1 - found), connectivity=4)
+    off = distance_to(found)
+    farthest = np.zeros(count)
+    np.maximum.at(farthest, labels.ravel(), off.ravel())
+    held = np.zeros(count, bool)
+    held[np.unique(labels[off < _BESIDE])] = True
+    held &= (farthest <= _RECESS[0]) & (stats[:, cv2.CC_STAT_AREA] <= _RECESS[1])
+    held[0] = False
+    return held[labels] & (1 - found) & cv2.morphologyEx(ways, cv2.MORPH_OPEN, disc(_WIDE))
 
 
 def leafy(x: Any, old: Any) -> Any:

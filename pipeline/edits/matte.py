@@ -16,7 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.channels import length, lowest, total
-from pipeline.edits.gaps import ALIKE, BURNT, GAP, GREENERY, VERY_ALIKE, disc, distance_to, leafy, openings, pockets
+from pipeline.edits.gaps import (
+    ALIKE,
+    BURNT,
+    GAP,
+    GREENERY,
+    VERY_ALIKE,
+    disc,
+    distance_to,
+    leafy,
+    openings,
+    pockets,
+    recesses,
+)
 from pipeline.reduce import reduced
 from pipeline.render.layers import apart_from
 from pipeline.see.masks import guided
@@ -96,7 +108,7 @@ def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
         return None
     found, old = _grown(x, p, green, seed)
     above = _above(found)
-    found = found | pockets(x, p, green, found, old)
+    found = found | recesses(_apart(x, old, p), _steps(x), found) | pockets(x, p, green, found, old)
     for _ in range(_FARTHER):
         # What shows through far from the open sky differs a little from it, less from what shows through beside it.
         found = found | openings(x, green, found, old) & above
@@ -119,7 +131,7 @@ def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
     # What has no leaves shows more of the sky, which is found; or it is a wall, and pale things on it are no sky.
     reach = np.where(leafy(x, old), _INTO_TREES, _INTO_TWIGS)
     crowns = cv2.dilate((green > GREENERY).astype(np.uint8), disc(_BAND)) & (distance_to(found) < reach)
-    seam = (p > _LIKELY) & (distance_to(found) < _BEYOND)
+    seam = (p > _LIKELY) & (distance_to(found) < (_BEYOND if slope else _BEYOND / 2))
     between = cv2.morphologyEx(found | crowns, cv2.MORPH_CLOSE, disc(_BETWEEN)) & (p > _HOLE)
     band = (cv2.dilate(found, disc(max(_BAND, slope))) | crowns | seam | between).astype(np.float32)
     # Elsewhere it is not asked for: nothing there makes small plans.

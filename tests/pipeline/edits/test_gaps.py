@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from pipeline.edits.gaps import recesses
 from pipeline.edits.matte import border_of
 
 SKY, LEAVES = (0.80, 0.81, 0.82), (0.10, 0.16, 0.07)
@@ -111,3 +112,27 @@ def test_pale_things_far_below_the_sky_may_be_sky_among_leaves_alone(
     assert border is not None
     assert border.band[rail].any() == reached
     assert border.band[200:204].all()
+
+
+def recess(width: int, depth: int, shade: float) -> float:
+    """How much is found of a corner of the sky, so wide and deep, between walls and a part of the sky found before."""
+    apart, step = np.full((200, 300), 0.3, np.float32), np.full((200, 300), 0.005, np.float32)
+    found = np.zeros((200, 300), np.uint8)
+    apart[:80], found[:80] = 0.005, 1
+    apart[80 : 80 + depth, 100 : 100 + width] = shade
+    new = recesses(apart, step, found)
+    assert not np.any(new & found)
+    return float(new[80 : 80 + depth, 100 : 100 + width].mean())
+
+
+def test_a_corner_of_the_sky_that_edges_shut_in_is_sky() -> None:
+    assert recess(20, 10, 0.01) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("width", "depth", "shade"),
+    [(20, 10, 0.1), (20, 60, 0.01), (200, 10, 0.01), (4, 10, 0.01)],
+    ids=["another colour", "goes on", "large", "narrow"],
+)
+def test_other_bright_things_beside_the_sky_are_none(width: int, depth: int, shade: float) -> None:
+    assert recess(width, depth, shade) < 0.15
