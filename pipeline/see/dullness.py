@@ -26,8 +26,8 @@ _DULL, _GOOD = 10.2, 13.2
 _EVEN, _BROKEN = 10.0, 11.0
 """Range of CIELAB b* from blue to cloud of a sky that is all of one kind, and of one that certainly is not."""
 _SMOOTH = 2.0
-_DARK = 50.0
-"""CIELAB lightness of the darkest sky that may be an overcast day's."""
+_DARK, _SAID = 50.0, 0.5
+"""CIELAB lightness of the darkest sky that may be an overcast day's, unless the file says so surely that it is day."""
 
 
 def dullness(shot: Field, balanced: Field, seen: Seen) -> float:
@@ -38,7 +38,7 @@ def dullness(shot: Field, balanced: Field, seen: Seen) -> float:
     if max(seen.dusk, seen.night) >= 0.5:
         return 0.0
     found = [_looks(picture, seen.sky) for picture in (shot, balanced)]
-    if any(lightness < _DARK for _, _, lightness in found):
+    if seen.daylight < _SAID and any(lightness < _DARK for _, _, lightness in found):
         return 0.0
     chroma, uneven = (float(np.mean([look[i] for look in found])) for i in (0, 1))
     pale = (_GOOD - chroma) / (_GOOD - _DULL)

@@ -25,9 +25,10 @@ _LIGHTS = 98
 _SPOT, _SPOT_WARMTH, _SPOT_LIGHT, _SPOT_SIZE = 20.0, 10.0, 65.0, 0.04
 """How much lighter and warmer than around it a lamp is, in L* and b*, its least L*, and over which share of the long
 side that is told."""
-_GREY, _NIGHT_BELOW, _DAY_ABOVE = 0.18, 3.0, 5.0
-"""Reflectance that exposure meters take for the mean; light values (EV at ISO 100) up to which it is surely dusk or
-night outdoors, and from which that says nothing: heavy clouds leave 10 to 12, blue hour and lamps -2 to 5."""
+_GREY, _NIGHT, _DAY = 0.18, (3.0, 5.0), (7.0, 9.0)
+"""Reflectance that exposure meters take for the mean; light values (EV at ISO 100) between which it ceases to be surely
+dusk or night outdoors, and between which it becomes surely day: heavy clouds leave 10 to 12, blue hour and lamps -2 to
+5."""
 _LAMPS, _DIM = 0.0056, 0.42
 """Share of the ground that lamps are, and median luma of the ground, from and up to which they light the scene."""
 
@@ -74,7 +75,12 @@ def light_value(proxy: Field, exposure_value: float) -> float:
 
 def darkness(light_value: float) -> float:
     """How surely it is dusk or night outdoors at this light, 0..1; 0 where only the picture can tell."""
-    return float(np.clip((_DAY_ABOVE - light_value) / (_DAY_ABOVE - _NIGHT_BELOW), 0, 1))
+    return float(np.interp(light_value, _NIGHT, (1, 0)))
+
+
+def daylight(light_value: float) -> float:
+    """How surely it is day outdoors at this light, 0..1, however dark the picture is; 0 where only that can tell."""
+    return float(np.interp(light_value, _DAY, (0, 1)))
 
 
 def lamplit(proxy: Field, sky: Field) -> bool:

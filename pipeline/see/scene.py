@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.channels import highest
 from pipeline.reduce import reduced
-from pipeline.see.dusk import darkness, dusk_of
+from pipeline.see.dusk import darkness, daylight, dusk_of
 from pipeline.see.frame import frame_of
 from pipeline.see.horizon import horizon_roll
 from pipeline.see.lines import Tilt, tilt_of
@@ -52,6 +52,7 @@ class Seen:
     flat: share of the frame without any grain, as in drawings and burnt skies.
     night: 0..1, how much of the picture lies in darkness that is meant to stay (dusk, a street at night).
     twilight: 0..1, the probability that it is outdoors at dusk or night.
+    daylight: 0..1, how surely the exposure that the file tells makes it day outdoors, however dark the picture is.
     """
 
     places: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0)
@@ -67,6 +68,7 @@ class Seen:
     flat: float = 0.0
     night: float = 0.0
     twilight: float = 0.0
+    daylight: float = 0.0
 
     @property
     def place(self) -> str:
@@ -193,10 +195,10 @@ def _seen(proxy: Field, focal: float | None, light_value: float | None, eyes: Ne
     twilight = outside * dusk_of(proxy, seen.sky, seen.lights[LIGHTS.index("night")])
     if light_value is not None and seen.place == "exterior":
         # A room taken for outdoors is as dark as a street: where that is not certain, dusk is not either.
-        dark = darkness(light_value)
-        night = max(seen.lights[LIGHTS.index("night")], dark)
-        seen = replace(seen, lights=(1 - night, night))
-        twilight = max(twilight, dark * (1.0 if max(seen.places) >= _CERTAIN else _DUSK[0]))
+        dark, bright = darkness(light_value), daylight(light_value)
+        night = max(seen.lights[LIGHTS.index("night")], dark) * (1 - bright)
+        seen = replace(seen, lights=(1 - night, night), daylight=bright)
+        twilight = max(twilight, dark * (1.0 if max(seen.places) >= _CERTAIN else _DUSK[0])) * (1 - bright)
     seen = replace(seen, twilight=twilight)
     # A dark room is one to be lit; so are a front and a lawn in the shade below a bright sky.
     dark = _night(proxy) * min(max(twilight / _DAY, 0.0), 1.0) if seen.place in _LIT else _night(proxy)

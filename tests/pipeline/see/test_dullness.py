@@ -57,6 +57,12 @@ def test_nights_and_dusks_have_no_dull_sky(facts: dict[str, object]) -> None:
     assert dullness(picture, picture, seen(**facts)) == 0.0
 
 
+def test_a_dim_grey_sky_is_dull_where_the_file_says_that_it_is_day() -> None:
+    picture = front((0.3, 0.3, 0.3))
+    assert dullness(picture, picture, seen(daylight=1.0)) == 1.0
+    assert dullness(picture, picture, seen()) == 0.0
+
+
 def test_a_black_sky_is_the_nights_and_no_sky_is_not_dull() -> None:
     assert dullness(front((0.1, 0.1, 0.1)), front((0.1, 0.1, 0.1)), seen()) == 0.0
     nowhere = Seen(places=(0.0, 1.0, 0.0, 0.0), sky=np.zeros((120, 200), np.float32))

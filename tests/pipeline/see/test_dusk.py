@@ -83,3 +83,15 @@ def test_a_dark_room_is_no_night() -> None:
     )
 
     assert not look(room, light_value=-1.0).stays_dim
+
+
+def test_an_underexposed_day_is_none_where_the_file_says_how_bright_it_was() -> None:
+    picture, _ = front((0.2, 0.2, 0.21), 0.06, 0.3)
+    picture = np.clip(picture + np.random.default_rng(0).normal(0, 0.01, picture.shape), 0, 1).astype(np.float32)
+    told, heavy, shade = (look(picture, light_value=value) for value in (12.0, 8.0, 7.0))
+
+    assert told.place == "exterior"
+    assert told.light == "day"
+    assert not told.stays_dim
+    assert told.twilight < heavy.twilight < shade.twilight
+    assert look(picture).stays_dim
