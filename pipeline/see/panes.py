@@ -71,7 +71,11 @@ def window_prior(exposures: Sequence[NDArray[np.uint8]], eyes: Network) -> NDArr
         for prior, exposure in zip(found, shown, strict=True):
             np.maximum(prior[box], _glass(exposure[box], eyes), out=prior[box])
     likely = np.max(found, axis=0)
-    return np.where(_trusted(likely, found[0], shown[0]), likely, 0) if len(shown) > 1 else likely
+    if len(shown) == 1:
+        return likely
+    # Of a room in the dark the network may see no window at all: the next exposure tells then.
+    trusted = (_trusted(likely, glass, exposure) for glass, exposure in zip(found[:2], shown[:2], strict=True))
+    return np.where(next((t for t in trusted if t.any()), False), likely, 0)
 
 
 def _glass(exposure: NDArray[np.uint8], eyes: Network) -> NDArray[np.float32]:
