@@ -39,8 +39,8 @@ _STILL = {"geometry": {"strength": 0}}
 _C3 = 0.03**2 / 2
 _OUTSIDE = 1.4
 """EV above the wall from which glass shows the outside: bars and frames do not."""
-_FLAT = 0.05
-"""EV from pixel to pixel below which the exposures show no edge."""
+_FLAT, _EVEN = 0.05, 0.15
+"""EV from pixel to pixel, and within three of them, below which the exposures show no edge."""
 _STEPS = (0.0, 2.0, 4.0)
 _LONG = 1536
 
@@ -127,7 +127,10 @@ def view(label: dict[str, Any], pair: np.ndarray, folder: Path, eyes: Network) -
     neutral = polygons(label["neutral"], shown.shape) if "neutral" in label else seems
     rim = cv2.morphologyEx(glass.astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((7, 7), np.uint8)) > 0
     flat = rim[:, 1:] & (np.abs(np.diff(b, axis=1)) < 2 / 255) & (np.abs(np.diff(radiance, axis=1)) < _FLAT)
-    step = np.abs(np.diff(a - b, axis=1))[flat]
+    step = np.abs(np.diff(a - b, axis=1))
+    # A frame's own edge, blurred over some pixels, is flat from each of them to the next.
+    near = np.ones((7, 7), np.uint8)
+    even = flat & (cv2.morphologyEx(radiance.astype(np.float32), cv2.MORPH_GRADIENT, near)[:, 1:] < _EVEN)
     burnt = glass & (exposures[reference].max(axis=2) >= 250) & (exposures[0].max(axis=2) < 250)
     return {
         "structure with the darker exposures": follows(a, exposures[: reference + 1], inside),
@@ -136,7 +139,10 @@ def view(label: dict[str, Any], pair: np.ndarray, folder: Path, eyes: Network) -
         "burnt in the picture though not in the darkest exposure": float(np.mean(shown[burnt].max(axis=1) >= 253)),
         "view's median over the wall's, EV": float(np.log2(linear[0] / linear[1])),
         "b* of what is neutral in it": float(np.median(lab[..., 2][neutral])),
-        "new step along the frame where exposures are flat, levels": float(255 * np.percentile(step, 99)),
+        "new step along the frame where exposures are flat, levels": float(255 * np.percentile(step[flat], 99)),
+        "the same, where the scene has no edge within 3 pixels": float(255 * np.percentile(step[even], 99))
+        if even.any()
+        else 0.0,
         "recoverable pixels that the network has": float(np.mean(window_prior(exposures, eyes)[burnt] > LIKELY[0])),
     }
 

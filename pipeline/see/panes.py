@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pipeline.channels import highest
 from pipeline.merge.order import log_radiance
 from pipeline.photo import Image
-from pipeline.see.glazing import through_panes
+from pipeline.see.glazing import across, through_panes
 from pipeline.see.nets import MASKS, Network
 from pipeline.see.reflections import mirrored_above
 
@@ -52,6 +52,10 @@ _BESIDE = 0.08
 _LEAST_GLASS, _MISSED = 0.26, 0.05
 """Share of a window that must show what is outside: else it is something smooth and bright in the room; share of it
 that may be burnt in one exposure and black in the next."""
+_COMPLETE, _TEXTURED, _SOLID, _LEAST_PANE = 0.9, (0.006, 0.06), 0.92, 0.003
+"""Share of what has texture in a window, and was burnt, from which the panes found are all there are; surroundings over
+the long side, and EV per pixel, of texture; least area of panes over that of their convex hulls; half the width over
+the long side of the narrowest."""
 _NO_GLASS, _EDGE_STEP, _NOISE = 0.5, 0.12, 0.0015
 """Prior below which something is rather the room; EV per pixel from which there is an edge; over the long side, over
 what noise is averaged before."""
@@ -144,32 +148,58 @@ def view_of(
         return nothing
     radiance = log_radiance(exposures, exposure_values)
     wall = float(np.median(radiance[inside]))
-    contrast = _local_contrast(radiance)
-    small, fade = _CLOSED * max(prior.shape), _FADE * max(prior.shape)
-    closed = cv2.morphologyEx(radiance, cv2.MORPH_CLOSE, np.ones((2 * round(small) + 1,) * 2, np.uint8))
+    closed = _closed(radiance, _CLOSED)
     may_be = (prior > LIKELY[0]) & (closed > wall + float(np.mean(_BRIGHTER)))
     through = through_panes(exposures, reference, radiance, wall=wall, outside=may_be, prior=prior)
-    near = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(_APART_IN_VIEW * max(prior.shape)) + 1,) * 2)
-    held = cv2.morphologyEx(through.astype(np.uint8), cv2.MORPH_CLOSE, near) > 0
-    missed = _between(exposures)
+    contrast, missed = _local_contrast(radiance), _between(exposures)
     outside, share = nothing.copy(), nothing.copy()
     for window in _panes(np.where(may_be | through, np.maximum(prior, 2 * LIKELY[0]), 0)):
-        if np.mean(through[window]) < _LEAST_GLASS or np.mean(missed[window]) > _MISSED:
-            continue
         seen = window & (radiance > wall + _BRIGHTER[1])
-        if np.mean(window & recovered & (prior > LIKELY[1])) >= _SMALLEST and seen.any():
-            median = float(np.median(radiance[seen]))
+        too_little = np.mean(through[window]) < _LEAST_GLASS or np.mean(missed[window]) > _MISSED
+        if too_little or np.mean(window & recovered & (prior > LIKELY[1])) < _SMALLEST or not seen.any():
+            continue
+        median = float(np.median(radiance[seen]))
+        darkest = max(wall + _BRIGHTER[0], median - _CURTAIN)
+        if _is_complete(through & window, window & recovered, radiance):
+            glass = window & (_closed(through, _CLOSED) > 0)
+        else:
+            held = _closed(through, _APART_IN_VIEW) > 0
             glass = window & ~_of_room((radiance < median - _AS_BRIGHT) & ~held, radiance, prior)
-            darkest = max(wall + _BRIGHTER[0], median - _CURTAIN)
-            outside[glass] = np.maximum(
-                _ramp(closed[glass] - darkest, (0, _BRIGHTER[1] - _BRIGHTER[0])), through[glass]
-            )
-            share[glass] = _ramp(np.median(contrast[seen]), _PLAIN)
-    # What is dark between bright things fades; they do not.
-    mask = share * np.maximum(*(_within(share > 0, outside, sigma) for sigma in (small, fade)))
+        outside[glass] = np.maximum(_ramp(closed[glass] - darkest, (0, _BRIGHTER[1] - _BRIGHTER[0])), through[glass])
+        share[glass] = _ramp(np.median(contrast[seen]), _PLAIN)
+    return _faded(outside, share)
+
+
+def _closed(values: NDArray[Any], radius: float) -> Any:
+    """Values without what is dark and, over the long side, narrower than twice the radius."""
+    plane = values.astype(np.uint8) if values.dtype == bool else values
+    near = np.ones((2 * round(radius * max(values.shape)) + 1,) * 2, np.uint8)
+    return cv2.morphologyEx(plane, cv2.MORPH_CLOSE, near)
+
+
+def _is_complete(through: NDArray[np.bool_], recovered: NDArray[np.bool_], radiance: Field) -> bool:
+    """Whether panes found are all there are of a window, so that the rest of it is frames, reveals and curtains.
+
+    They are of one piece each, as glass is, and outside of them little has edges in every direction, as views have.
+    """
+    long = max(radiance.shape)
+    view = recovered & (across(radiance, _TEXTURED[0] * long) > _TEXTURED[1])
+    if not view.any() or np.mean(through[view]) < _COMPLETE:
+        return False
+    least = np.ones((2 * max(1, round(_LEAST_PANE * long)) + 1,) * 2, np.uint8)
+    panes = cv2.morphologyEx(through.astype(np.uint8), cv2.MORPH_OPEN, least)
+    outlines, _ = cv2.findContours(panes, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    areas, hulls = (sum(map(cv2.contourArea, shapes)) for shapes in (outlines, map(cv2.convexHull, outlines)))
+    return areas > _SOLID * hulls
+
+
+def _faded(outside: NDArray[np.float32], share: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The mask of a view (h, w): what is dark between bright things fades, they do not."""
+    long = max(share.shape)
+    mask = share * np.maximum(*(_within(share > 0, outside, sigma * long) for sigma in (_CLOSED, _FADE)))
     # It ends on the frames: a rim of glass that is left as fused would shine.
     mask = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _OVER + 1,) * 2))
-    return np.asarray(cv2.GaussianBlur(mask, (0, 0), _EDGE * max(prior.shape)), np.float32)
+    return np.asarray(cv2.GaussianBlur(mask, (0, 0), _EDGE * long), np.float32)
 
 
 def _of_room(dark: NDArray[np.bool_], radiance: Field, prior: Field) -> NDArray[np.bool_]:

@@ -71,3 +71,20 @@ def test_burnt_panes_of_a_real_room_are_seen_as_windows(data: Path) -> None:
     assert prior.shape == exposures[0].shape[:2]
     assert np.median(prior[120:600, 620:900]) > 0.5
     assert np.median(prior[:, :400]) < 0.2
+
+
+@pytest.mark.parametrize(("view", "kept"), [("foliage", True), ("half of it", False)])
+def test_sunlit_frames_stay_as_they_are_where_all_panes_are_known(view: str, kept: bool) -> None:
+    """Frames as bright as the view are part of it only where it is not certain which parts are glass."""
+    scene = np.full((120, 120), 1.6)
+    scene[20:100, 20:100] = foliage()[20:100, 20:100]
+    if view == "half of it":
+        scene[20:100, 48:72] = 1.6
+        scene[40:80, 48:72] = foliage()[40:80, 48:72] ** 0.4 * 1.5
+    likely = np.zeros((240, 400), np.float32)
+    likely[GLASS] = 0.9
+
+    mask = view_of(room(scene), VALUES, 2, likely)[GLASS]
+
+    assert mask[30:90, 24:44].mean() > 0.9
+    assert (mask[:, 3:12].mean() < 0.2) == kept
