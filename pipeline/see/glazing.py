@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 Field = NDArray[np.floating[Any]]
 _EDGE = 0.0008
 """Over the long side, as all lengths here: smoothing before gradients."""
-_VIEW_SIDE, _FRAME_SIDE = 0.006, 0.0035
+VIEW_SIDE, _FRAME_SIDE = 0.006, 0.0035
 """Surroundings in which edges of every direction tell a view, and none tell a frame."""
 _STRONGEST = 0.15
 """EV per pixel that counts of a gradient: one strong edge is no texture."""
-_TEXTURED, _SMOOTH = 0.06, 0.03
+TEXTURED, _SMOOTH = 0.06, 0.03
 """EV per pixel across the main direction from which there is texture, and below which there is none."""
 _BRIGHT = 1.8
 """EV above the room's walls from which what has texture speaks for the view's level."""
@@ -48,6 +48,7 @@ def through_panes(
     exposures: Sequence[NDArray[np.uint8]],
     reference: int,
     radiance: Field,
+    texture: Field,
     *,
     wall: float,
     outside: NDArray[np.bool_],
@@ -59,6 +60,7 @@ def through_panes(
     ----------
     exposures, reference : (h, w, 3) each, aligned, darkest first; which of them shows the room
     radiance : (h, w), log2 (EV)
+    texture : (h, w), that across its main direction within VIEW_SIDE
     wall : EV of the room's walls
     outside : (h, w)
         What may be a view: likely glass, brighter than the walls.
@@ -68,14 +70,13 @@ def through_panes(
     Source: coherence of the structure tensor (Bigün and Granlund, 1987); marker-controlled watershed (Meyer, 1992).
     """
     long = max(prior.shape)
-    texture = across(radiance, _VIEW_SIDE * long)
     speaks = outside & (radiance > wall + _BRIGHT)
-    textured = speaks & (texture > _TEXTURED)
+    textured = speaks & (texture > TEXTURED)
     if not speaks.any():
         return np.zeros(prior.shape, bool)
     level = float(np.median(radiance[textured if textured.mean() > _FEW else speaks]))
     sky = outside & (radiance > max(level + _SKY, wall + _ABOVE_WALL))
-    view = _opened(outside & (texture > _TEXTURED), _PANE * long) | _opened(sky, _PANE * long)
+    view = _opened(outside & (texture > TEXTURED), _PANE * long) | _opened(sky, _PANE * long)
     view |= _opened(sky & (radiance > level + _CLEAR_SKY), _SLIT * long)
     smooth = (across(radiance, _FRAME_SIDE * long) < _SMOOTH) & (radiance < level + _FRAME) & ~view
     frame = _opened(smooth & ~_green(exposures, reference), _BAR * long)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pipeline.channels import highest
 from pipeline.merge.order import log_radiance
 from pipeline.photo import Image
-from pipeline.see.glazing import across, through_panes
+from pipeline.see.glazing import TEXTURED, VIEW_SIDE, across, through_panes
 from pipeline.see.nets import MASKS, Network
 from pipeline.see.reflections import mirrored_above
 
@@ -52,10 +52,9 @@ _BESIDE = 0.08
 _LEAST_GLASS, _MISSED = 0.26, 0.05
 """Share of a window that must show what is outside: else it is something smooth and bright in the room; share of it
 that may be burnt in one exposure and black in the next."""
-_COMPLETE, _TEXTURED, _SOLID, _LEAST_PANE = 0.9, (0.006, 0.06), 0.92, 0.003
-"""Share of what has texture in a window, and was burnt, from which the panes found are all there are; surroundings over
-the long side, and EV per pixel, of texture; least area of panes over that of their convex hulls; half the width over
-the long side of the narrowest."""
+_COMPLETE, _SOLID, _LEAST_PANE = 0.9, 0.92, 0.003
+"""Share of what has texture in a window, and was burnt, from which the panes found are all there are; least area of
+panes over that of their convex hulls; half the width, over the long side, of the narrowest."""
 _NO_GLASS, _EDGE_STEP, _NOISE = 0.5, 0.12, 0.0015
 """Prior below which something is rather the room; EV per pixel from which there is an edge; over the long side, over
 what noise is averaged before."""
@@ -150,7 +149,9 @@ def view_of(
     wall = float(np.median(radiance[inside]))
     closed = _closed(radiance, _CLOSED)
     may_be = (prior > LIKELY[0]) & (closed > wall + float(np.mean(_BRIGHTER)))
-    through = through_panes(exposures, reference, radiance, wall=wall, outside=may_be, prior=prior)
+    texture = across(radiance, VIEW_SIDE * max(prior.shape))
+    through = through_panes(exposures, reference, radiance, texture, wall=wall, outside=may_be, prior=prior)
+    textured = recovered & (texture > TEXTURED)
     contrast, missed = _local_contrast(radiance), _between(exposures)
     outside, share = nothing.copy(), nothing.copy()
     for window in _panes(np.where(may_be | through, np.maximum(prior, 2 * LIKELY[0]), 0)):
@@ -160,7 +161,7 @@ def view_of(
             continue
         median = float(np.median(radiance[seen]))
         darkest = max(wall + _BRIGHTER[0], median - _CURTAIN)
-        if _is_complete(through & window, window & recovered, radiance):
+        if _is_complete(through & window, window & textured):
             glass = window & (_closed(through, _CLOSED) > 0)
         else:
             held = _closed(through, _APART_IN_VIEW) > 0
@@ -177,16 +178,14 @@ def _closed(values: NDArray[Any], radius: float) -> Any:
     return cv2.morphologyEx(plane, cv2.MORPH_CLOSE, near)
 
 
-def _is_complete(through: NDArray[np.bool_], recovered: NDArray[np.bool_], radiance: Field) -> bool:
+def _is_complete(through: NDArray[np.bool_], textured: NDArray[np.bool_]) -> bool:
     """Whether panes found are all there are of a window, so that the rest of it is frames, reveals and curtains.
 
-    They are of one piece each, as glass is, and outside of them little has edges in every direction, as views have.
+    They are of one piece each, as glass is, and outside of them little of what was burnt has texture, as views have.
     """
-    long = max(radiance.shape)
-    view = recovered & (across(radiance, _TEXTURED[0] * long) > _TEXTURED[1])
-    if not view.any() or np.mean(through[view]) < _COMPLETE:
+    if not textured.any() or np.mean(through[textured]) < _COMPLETE:
         return False
-    least = np.ones((2 * max(1, round(_LEAST_PANE * long)) + 1,) * 2, np.uint8)
+    least = np.ones((2 * max(1, round(_LEAST_PANE * max(through.shape))) + 1,) * 2, np.uint8)
     panes = cv2.morphologyEx(through.astype(np.uint8), cv2.MORPH_OPEN, least)
     outlines, _ = cv2.findContours(panes, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     areas, hulls = (sum(map(cv2.contourArea, shapes)) for shapes in (outlines, map(cv2.convexHull, outlines)))

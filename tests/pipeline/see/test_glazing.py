@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.merge.order import log_radiance
 from pipeline.read.color import from_linear
-from pipeline.see.glazing import across, through_panes
+from pipeline.see.glazing import VIEW_SIDE, across, through_panes
 
 VALUES = (-4.0, -2.0, 0.0, 2.0)
 WINDOW = np.s_[90:390, 250:550]
@@ -41,7 +41,8 @@ def panes_of(scene: np.ndarray) -> np.ndarray:
     prior[WINDOW] = 0.9
     wall = float(np.median(radiance[prior == 0]))
     outside = (prior > 0.2) & (radiance > wall + 1)
-    return through_panes(exposures, 2, radiance, wall=wall, outside=outside, prior=prior)
+    texture = across(radiance, VIEW_SIDE * max(prior.shape))
+    return through_panes(exposures, 2, radiance, texture, wall=wall, outside=outside, prior=prior)
 
 
 @pytest.mark.parametrize("frame", [0.7, 1.5, 3.0])
