@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.read.color import LUMA, to_linear
+from pipeline.channels import highest
+from pipeline.read.color import LUMA, from_linear, to_linear
 
 Array = NDArray[np.floating[Any]]
 _LINEAR = to_linear(np.arange(256, dtype=np.float32) / np.float32(255))
@@ -20,6 +21,8 @@ _HALF_BAND = 0.5
 _SLOPE = 3.0
 _BRIGHTEN = 1.3
 _BRIGHT_ENOUGH = 215.0
+_BURNT = 1.6
+"""Linear light, times white, that surely burns; noise and JPEG may keep what is burnt below the last levels."""
 
 
 def measured_steps(exposures: Sequence[NDArray[np.uint8]], exposure_values: Sequence[float]) -> list[float]:
@@ -62,6 +65,8 @@ def log_radiance(exposures: Sequence[NDArray[np.uint8]], exposure_values: Sequen
     for i, (exposure, step) in enumerate(zip(exposures, steps, strict=True)):
         luminance = cv2.transform(cv2.LUT(exposure, _LINEAR), LUMA[None])
         weight = _trusted(exposure, i, len(exposures))
+        if i > 0:
+            weight = np.where(_burns(exposures[i - 1], step - steps[i - 1]), 0, weight)
         total += luminance * weight * np.float32(2.0**-step)
         weights += weight
     return np.log2(total / weights + np.float32(_BLACK * 2.0 ** -steps[-1]))
@@ -81,8 +86,11 @@ def radiance_of(exposures: Sequence[NDArray[np.uint8]], steps: Sequence[float]) 
     """
     total: Any = np.zeros(exposures[0].shape, np.float32)
     weights: Any = np.full(exposures[0].shape[:2], 1e-9, np.float32)
+    smooth = [cv2.max(exposure, cv2.blur(exposure, (5, 5))) for exposure in exposures]
     for i, (exposure, step) in enumerate(zip(exposures, steps, strict=True)):
-        weight = _trusted(cv2.max(exposure, cv2.blur(exposure, (5, 5))), i, len(exposures))
+        weight = _trusted(smooth[i], i, len(exposures))
+        if i > 0:
+            weight = np.where(_burns(smooth[i - 1], step - steps[i - 1]), 0, weight)
         total += cv2.LUT(exposure, _LINEAR) * (weight * np.float32(2.0**-step))[..., None]
         weights += weight
     return total / weights[..., None]
@@ -97,6 +105,12 @@ def _trusted(exposure: NDArray[np.uint8], i: int, count: int) -> Any:
     if i == count - 1:
         trust[:128] = np.maximum(trust[:128], 1e-3)
     return cv2.LUT(cv2.max(cv2.max(*channels[:2]), channels[2]), trust)
+
+
+def _burns(darker: NDArray[np.uint8], step: float) -> Any:
+    """Where (h, w) an exposure must be burnt that is brighter by a step (EV) than this, whatever its own pixels say."""
+    level = 255 * from_linear(np.array([min(_BURNT * 2.0**-step, 1.0)], np.float32))[0]
+    return highest(darker) > level if level < 255 else np.zeros(darker.shape[:2], bool)
 
 
 _TRUST = np.clip(np.minimum(np.arange(256) - 8, 250 - np.arange(256)) / 60, 0, 1).astype(np.float32)
