@@ -30,9 +30,11 @@ _OTHER, _FRAMED, _TWIGS, _CORE = 0.15, 0.8, 0.5, 0.5
 of an opening that must be very alike."""
 _BOARD = 3
 """Width over height from which a pale thing is a board along the eaves."""
-_EVEN, _BESIDE, _RECESS, _WIDE = (0.01, 0.03), 2, (12, 400), 2
-"""Local gradient, per pixel, within a recess; pixels from the open sky from which one begins; how far it reaches and
-how large it is, at most; half the width of a narrow one."""
+_EVEN, _BESIDE, _WIDE = (0.01, 0.03), 2, 2
+"""Local gradient, per pixel, within a recess; pixels from the open sky from which one begins; half the width of a
+narrow one."""
+_RECESS, _BURNT_RECESS = (60, 6000), (12, 400)
+"""Pixels that a recess reaches, and that it has, at most; the same where walls may be burnt like the sky."""
 _GREEN, _COLOURED, _LEAVES, _ABOUT = 0.012, 0.15, 0.1, 12
 """Green over red and blue, or range of the channels, of leaves; least share of them within so many pixels."""
 _BLACK, _SILHOUETTE = 0.2, 0.4
@@ -94,7 +96,7 @@ def openings(x: Any, green: Any, found: Mask, old: Any) -> Mask:
     return held[labels].astype(np.uint8)
 
 
-def recesses(apart: Any, step: Any, found: Mask) -> Mask:
+def recesses(apart: Any, step: Any, found: Mask, *, burnt: bool) -> Mask:
     """Sky in corners that the network, whose picture is small, does not reach: as even, wide, and shut in by edges.
 
     Parameters
@@ -102,13 +104,15 @@ def recesses(apart: Any, step: Any, found: Mask) -> Mask:
     apart : (h, w) distance in RGB from the sky's colour
     step : (h, w) the local gradient, per pixel
     found : (h, w) 0 or 1, the open sky
+    burnt : whether the sky is, so that other burnt things look just like it
 
     Returns
     -------
     (h, w) 0 or 1, more sky; boards along the eaves are too narrow for it, and what goes on is a wall.
     """
     spread, even = float(1.48 * np.median(apart[found > 0])), float(np.percentile(step[found > 0], 75))
-    alike = (apart < np.clip(2 * spread, *VERY_ALIKE)) & (step < np.clip(2 * even, *_EVEN))
+    near = np.clip(2 * spread, *VERY_ALIKE) if burnt else np.clip(3 * spread, *ALIKE)
+    alike = (apart < near) & (step < np.clip(2 * even, *_EVEN))
     ways = alike.astype(np.uint8) | found
     count, labels, stats, _ = cv2.connectedComponentsWithStats(ways & (1 - found), connectivity=4)
     off = distance_to(found)
@@ -116,7 +120,8 @@ def recesses(apart: Any, step: Any, found: Mask) -> Mask:
     np.maximum.at(farthest, labels.ravel(), off.ravel())
     held = np.zeros(count, bool)
     held[np.unique(labels[off < _BESIDE])] = True
-    held &= (farthest <= _RECESS[0]) & (stats[:, cv2.CC_STAT_AREA] <= _RECESS[1])
+    reach, most = _BURNT_RECESS if burnt else _RECESS
+    held &= (farthest <= reach) & (stats[:, cv2.CC_STAT_AREA] <= most)
     held[0] = False
     return held[labels] & (1 - found) & cv2.morphologyEx(ways, cv2.MORPH_OPEN, disc(_WIDE))
 

@@ -108,7 +108,8 @@ def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
         return None
     found, old = _grown(x, p, green, seed)
     above = _above(found)
-    found = found | recesses(_apart(x, old, p), _steps(x), found) | pockets(x, p, green, found, old)
+    burnt = float(np.median(lowest(old)[found > 0])) >= BURNT
+    found = found | recesses(_apart(x, old, p), _steps(x), found, burnt=burnt) | pockets(x, p, green, found, old)
     for _ in range(_FARTHER):
         # What shows through far from the open sky differs a little from it, less from what shows through beside it.
         found = found | openings(x, green, found, old) & above

@@ -114,19 +114,20 @@ def test_pale_things_far_below_the_sky_may_be_sky_among_leaves_alone(
     assert border.band[200:204].all()
 
 
-def recess(width: int, depth: int, shade: float) -> float:
+def recess(width: int, depth: int, shade: float, *, burnt: bool = True) -> float:
     """How much is found of a corner of the sky, so wide and deep, between walls and a part of the sky found before."""
     apart, step = np.full((200, 300), 0.3, np.float32), np.full((200, 300), 0.005, np.float32)
     found = np.zeros((200, 300), np.uint8)
     apart[:80], found[:80] = 0.005, 1
     apart[80 : 80 + depth, 100 : 100 + width] = shade
-    new = recesses(apart, step, found)
+    new = recesses(apart, step, found, burnt=burnt)
     assert not np.any(new & found)
     return float(new[80 : 80 + depth, 100 : 100 + width].mean())
 
 
 def test_a_corner_of_the_sky_that_edges_shut_in_is_sky() -> None:
     assert recess(20, 10, 0.01) > 0.8
+    assert recess(30, 50, 0.01, burnt=False) > 0.8
 
 
 @pytest.mark.parametrize(
