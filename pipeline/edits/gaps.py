@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.channels import highest, length, lowest
+from pipeline.channels import highest, length, lowest, total
 from pipeline.render.layers import apart_from
 
 Mask = NDArray[np.uint8]
@@ -139,6 +139,11 @@ def leafy(x: Any, old: Any) -> Any:
         cv2.blur((before & m).astype(np.float32), (2 * _ABOUT + 1,) * 2) for m in (True, coloured, most < _BLACK)
     )
     return (leaves > _LEAVES * things) | (black > _SILHOUETTE * things)
+
+
+def steps(x: Any) -> Any:
+    """The local gradient (h, w) of a picture's mean (h, w, 3) float32, per pixel."""
+    return cv2.morphologyEx(total(x), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) / 6
 
 
 def distance_to(mask: Mask) -> Any:

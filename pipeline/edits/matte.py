@@ -28,6 +28,7 @@ from pipeline.edits.gaps import (
     openings,
     pockets,
     recesses,
+    steps,
 )
 from pipeline.reduce import reduced
 from pipeline.render.layers import apart_from
@@ -109,7 +110,7 @@ def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
     found, old = _grown(x, p, green, seed)
     above = _above(found)
     burnt = float(np.median(lowest(old)[found > 0])) >= BURNT
-    found = found | recesses(_apart(x, old, p), _steps(x), found, burnt=burnt) | pockets(x, p, green, found, old)
+    found = found | recesses(_apart(x, old, p), steps(x), found, burnt=burnt) | pockets(x, p, green, found, old)
     for _ in range(_FARTHER):
         # What shows through far from the open sky differs a little from it, less from what shows through beside it.
         found = found | openings(x, green, found, old) & above
@@ -180,7 +181,7 @@ def _doubts(p: Any, green: Any, found: Mask, apart: Any, *, darker: Any) -> tupl
 
 
 def _elsewhere(x: Any, found: Mask, old: Any, apart: Any) -> float:
-    step = _steps(x)
+    step = steps(x)
     spread, even = float(1.48 * np.median(apart[found > 0])), float(np.percentile(step[found > 0], 75))
     # Burnt things are all alike.
     alike = (apart < np.clip(2 * spread, *VERY_ALIKE)) & (step < np.clip(3 * even, *_STEP)) & (lowest(old) < BURNT)
@@ -198,7 +199,7 @@ def _parted(x: Any, found: Mask) -> float:
 
 
 def _unlike(x: Any, p: Any, green: Any, found: Mask) -> float:
-    kernel, step = cv2.erode(found, disc(3), borderValue=1), _steps(x)
+    kernel, step = cv2.erode(found, disc(3), borderValue=1), steps(x)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(kernel, connectivity=4)
     areas = stats[1:, cv2.CC_STAT_AREA]
     open_sky, least = 1 + int(np.argmax(areas)) if len(areas) else 0, 1.0
@@ -212,14 +213,9 @@ def _unlike(x: Any, p: Any, green: Any, found: Mask) -> float:
     return 1 - least
 
 
-def _steps(x: Any) -> Any:
-    """The local gradient of luma, per pixel."""
-    return cv2.morphologyEx(total(x), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) / 6
-
-
 def _grown(x: Any, p: Any, green: Any, seed: Mask) -> tuple[Mask, NDArray[np.float32]]:
     """The sky (h, w) 0 or 1 grown from its certain part, and its colour continued everywhere."""
-    step, found = _steps(x), seed
+    step, found = steps(x), seed
     old = _continued(x, found > 0, _EVEN)
     for _ in range(4):
         apart = _apart(x, old, p)

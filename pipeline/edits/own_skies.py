@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.codes import Code, PhotoError, SettingsError
+from pipeline.edits.gaps import steps
 from pipeline.read.color import LUMA, from_linear, to_linear
 from pipeline.read.metadata.header import read_header
 from pipeline.read.scan import PICTURES, RAWS
@@ -78,8 +79,7 @@ def _is_sky(picture: NDArray[np.integer[Any]]) -> bool:
     The network that sees fronts is no help: skies alone it takes for no photos.
     """
     x = reduced(picture, _LOOKED_AT).astype(np.float32) / np.float32(np.iinfo(picture.dtype).max)
-    steps: Any = cv2.morphologyEx(x.mean(axis=2), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) / 2
-    edges = steps > _EDGE
+    edges = steps(x) > _EDGE
     quarters = [float(part.mean()) for part in np.array_split(edges, 4)]
     green = float(np.mean(x[..., 1] > np.maximum(x[..., 0], x[..., 2]) + _GREENISH))
     return float(edges.mean()) <= _EDGES and max(quarters) <= _EDGES_OF_A_QUARTER and green <= _GREEN
