@@ -8,7 +8,7 @@ READY := .venv/.ready
 help:
 	@echo "make demo       edit the bundled photos into demo-output/ and print the path of the report"
 	@echo "make test       all tests"
-	@echo "make test-fast  the tests that take a few seconds at most"
+	@echo "make test-fast  the tests that take a second or two at most"
 	@echo "make check      lint, format, types and import directions"
 	@echo "make format     let ruff fix and format the code"
 	@echo "make bench      measure speed on this machine"

@@ -132,6 +132,7 @@ def test_settings_named_in_the_readme_exist() -> None:
         assert option in form[panel], f"{panel}.{option}"
 
 
+@pytest.mark.slow
 def test_the_python_example_runs(samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (example,) = blocks("python")
     (tmp_path / "samples").symlink_to(samples)
@@ -242,6 +243,7 @@ def test_measured_figures_of_seeing_skies_and_windows_are_those_of_the_results()
     assert f"| {min(kept):.2f} to {max(kept):.2f} |" in measured
 
 
+@pytest.mark.slow
 def test_the_pictures_show_the_samples_as_they_are_edited_now(samples: Path) -> None:
     for result in edit(samples, Recipe.load("listing")):
         with Image.open(ROOT / "docs" / f"{result.shot.listing}.jpg") as image:

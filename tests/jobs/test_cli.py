@@ -123,6 +123,7 @@ def test_the_recipe_schema_describes_the_bounds() -> None:
     assert "default" in _run("recipe", "--list")[1].split()
 
 
+@pytest.mark.slow
 def test_qc_passes_a_gentle_edit_and_fails_a_damaged_one(samples: Path, tmp_path: Path) -> None:
     before = samples / "tower_front" / "tower_front.jpg"
     picture = Image.open(before)

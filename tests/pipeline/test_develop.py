@@ -63,6 +63,7 @@ def test_brackets_become_one_delivered_picture_with_plan_and_record(listing: Pat
     assert sum(v for k, v in result.provenance.items() if k.startswith("captured")) == pytest.approx(1.0, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_the_same_shot_gives_the_same_bytes_whatever_the_threads(listing: Path, tmp_path: Path):
     shot = only_shot(listing)
     first, second = (
@@ -72,6 +73,7 @@ def test_the_same_shot_gives_the_same_bytes_whatever_the_threads(listing: Path, 
     assert first == second
 
 
+@pytest.mark.slow
 def test_replaying_the_saved_plan_gives_the_delivered_pixels(listing: Path, tmp_path: Path):
     shot = only_shot(listing)
     recipe = Recipe(deliver=Deliver(format="png"))
@@ -92,6 +94,7 @@ def test_without_edits_a_single_jpeg_is_copied_byte_for_byte(listing: Path, tmp_
     assert result.strength == 0.0
 
 
+@pytest.mark.slow
 def test_without_edits_the_merge_is_delivered_as_rendered(listing: Path, tmp_path: Path):
     shot = only_shot(listing)
     recipe = Recipe.load(
@@ -104,6 +107,7 @@ def test_without_edits_the_merge_is_delivered_as_rendered(listing: Path, tmp_pat
     np.testing.assert_array_equal(delivered, np.rint(finished.source / 257).astype(np.uint8))
 
 
+@pytest.mark.slow
 def test_a_photo_that_fails_every_check_is_delivered_plain_with_warnings(listing: Path, tmp_path: Path):
     recipe = Recipe(check=Check(structure=1.0))
     result = develop(only_shot(listing), recipe, tmp_path / "out")
@@ -113,6 +117,7 @@ def test_a_photo_that_fails_every_check_is_delivered_plain_with_warnings(listing
     assert Code.SSIM_LOW.name in result.warnings
 
 
+@pytest.mark.slow
 def test_or_goes_to_quarantine_with_its_best_attempt_and_worst_crop(listing: Path, tmp_path: Path):
     recipe = Recipe(check=Check(structure=1.0, on_fail="quarantine"))
     shot = only_shot(listing)
@@ -163,6 +168,7 @@ def test_sixteen_bit_output_has_more_than_256_levels(listing: Path, tmp_path: Pa
     assert len(np.unique(picture)) > 5000
 
 
+@pytest.mark.slow
 def test_lower_strength_stays_closer_to_the_merge(listing: Path):
     shot = only_shot(listing)
     distance = []
@@ -179,6 +185,7 @@ def test_developing_needs_no_ray():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_leaning_room_is_straightened_and_says_how(samples: Path, tmp_path: Path):
     """A frame of the sample room, turned by 2 more degrees and cropped to pixels."""
     room = cv2.imread(str(samples / "garden_room" / "garden_room_02.jpg"))
@@ -205,6 +212,7 @@ def test_a_leaning_room_is_straightened_and_says_how(samples: Path, tmp_path: Pa
     assert left.roll == pytest.approx((1 - strength) * (before.roll - 2.0), abs=0.3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(1600, 1200), (2725, 2225), (1801, 1203), (1200, 1601)])
 def test_a_straightened_photo_keeps_its_pixel_size_whatever_its_proxy_rounds_to(
     samples: Path, tmp_path: Path, size: tuple[int, int]
@@ -263,6 +271,7 @@ def overcast(samples: Path, tmp_path: Path) -> Shot:
     return only_shot(tmp_path / "source")
 
 
+@pytest.mark.slow
 def test_a_photo_with_another_sky_lies_beside_the_picture_as_captured(overcast: Shot, tmp_path: Path):
     recipe = Recipe.load("listing", {"deliver.format": "png", "deliver.web.enabled": "true"})
     result = develop(overcast, recipe, tmp_path / "out")
@@ -290,6 +299,7 @@ def test_a_photo_with_another_sky_lies_beside_the_picture_as_captured(overcast: 
     assert np.median((after - before)[:60][sky][..., 2]) < -20
 
 
+@pytest.mark.slow
 def test_outside_of_the_new_sky_bytes_are_those_without_it(overcast: Shot):
     recipe = Recipe.load("listing", {"deliver.format": "png"})
     surveyed = survey(overcast, recipe)
@@ -304,6 +314,7 @@ def test_outside_of_the_new_sky_bytes_are_those_without_it(overcast: Shot):
     assert np.array_equal(finished.picture[~whole], without.picture[~whole])
 
 
+@pytest.mark.slow
 def test_a_bracketed_front_that_the_camera_stored_on_its_side_gets_the_sky_of_the_upright_one(
     samples: Path, tmp_path: Path
 ):
@@ -333,6 +344,7 @@ def test_a_bracketed_front_that_the_camera_stored_on_its_side_gets_the_sky_of_th
     assert np.abs(pictures[0].astype(int) - pictures[1]).mean() < 1
 
 
+@pytest.mark.slow
 def test_at_strength_0_the_listing_recipe_leaves_the_sky_and_writes_no_twin(overcast: Shot, tmp_path: Path):
     result = develop(overcast, Recipe.load("listing", {"sky.strength": "0"}), tmp_path / "out")
     assert result.altered == ()
@@ -340,6 +352,7 @@ def test_at_strength_0_the_listing_recipe_leaves_the_sky_and_writes_no_twin(over
     assert result.provenance["composited"] == 0
 
 
+@pytest.mark.slow
 def test_where_nothing_but_the_sky_changed_its_twin_is_the_file_as_it_came(overcast: Shot, tmp_path: Path):
     off = {f"{panel}.strength": "0" for panel in ("balance", "light", "geometry")}
     result = develop(overcast, Recipe.load("listing", off), tmp_path / "out")
@@ -350,6 +363,7 @@ def test_where_nothing_but_the_sky_changed_its_twin_is_the_file_as_it_came(overc
     assert result.bytes == (tmp_path / "out" / result.output).stat().st_size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "after"),
     [("trainedAlgorithmicMedia", "trainedAlgorithmicMedia"), ("compositeCapture", "compositeSynthetic")],
@@ -368,6 +382,7 @@ def test_another_sky_never_hides_what_the_photo_said_of_its_making(
     assert (uri + before).encode() in (tmp_path / "out" / result.outputs["unaltered"]).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_fused_street_at_night_stays_night(data: Path):
     recipe = Recipe.load("listing")
     surveyed = survey(only_shot(data / "brackets/street_night_rotated"), recipe)

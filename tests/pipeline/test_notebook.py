@@ -74,6 +74,7 @@ def test_a_bracketed_set_becomes_one_result_with_pictures_plan_and_figures(sampl
     assert room.masks == {}
 
 
+@pytest.mark.slow
 def test_the_picture_is_the_one_the_pipeline_delivers(samples: Path, room: Edited, tmp_path: Path) -> None:
     (shot,) = find_shots(samples / "garden_room").shots
     delivered = develop(shot, Recipe(), tmp_path / "out")
@@ -86,6 +87,7 @@ def test_the_picture_is_the_one_the_pipeline_delivers(samples: Path, room: Edite
     assert (room.strength, room.attempts, room.status) == (delivered.strength, delivered.attempts, delivered.status)
 
 
+@pytest.mark.slow
 def test_files_of_a_list_are_grouped_as_those_of_a_folder(samples: Path, room: Edited, tmp_path: Path) -> None:
     files = copied(samples, tmp_path)
     (tmp_path / "other.jpg").write_bytes(b"not asked for")
@@ -111,6 +113,7 @@ def test_one_file_is_one_result_whose_source_is_the_photo_itself(samples: Path, 
     assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["tower.jpg"]
 
 
+@pytest.mark.slow
 def test_listings_follow_from_folders_whether_searched_or_listed(samples: Path, tmp_path: Path) -> None:
     a = small_tower(samples, tmp_path / "villa" / "a.jpg")
     b = small_tower(samples, tmp_path / "loft" / "a.jpg")
@@ -127,6 +130,7 @@ def test_listings_follow_from_folders_whether_searched_or_listed(samples: Path, 
     assert [r.shot.sources for r in mixed] == [(str(a),), (str(b),)]
 
 
+@pytest.mark.slow
 def test_failures_are_results_with_code_and_hint(samples: Path, tmp_path: Path) -> None:
     good = small_tower(samples, tmp_path / "good.jpg")
     empty, text, cut = tmp_path / "empty.jpg", tmp_path / "notes.txt", tmp_path / "cut.jpg"
@@ -155,6 +159,7 @@ def test_failures_are_results_with_code_and_hint(samples: Path, tmp_path: Path) 
             failed.save(tmp_path / "x.jpg")
 
 
+@pytest.mark.slow
 def test_any_iterable_of_paths_will_do(samples: Path, tmp_path: Path) -> None:
     photos = [small_tower(samples, tmp_path / name) for name in ("a.jpg", "b.jpg")]
     photos[1].unlink()
@@ -171,6 +176,7 @@ def test_a_folder_without_photos_gives_no_results_and_says_so(tmp_path: Path, ca
     assert caplog.messages == [f"{tmp_path}: no photos found"]
 
 
+@pytest.mark.slow
 def test_checks_that_fail_deliver_the_plain_merge_or_quarantine_as_the_recipe_says(
     samples: Path, tmp_path: Path
 ) -> None:
@@ -193,6 +199,7 @@ def test_checks_that_fail_deliver_the_plain_merge_or_quarantine_as_the_recipe_sa
     assert held.qc["structure_worst"] < 1
 
 
+@pytest.mark.slow
 def test_a_changed_recipe_changes_the_picture(samples: Path, room: Edited) -> None:
     recipe = Recipe.load()
     darker = recipe.model_copy(update={"light": recipe.light.model_copy(update={"brightness": -0.5})})
@@ -223,6 +230,7 @@ def test_save_writes_the_format_of_the_ending(room: Edited, tmp_path: Path, name
     assert {p.name for p in saved.parent.iterdir()} == {saved.name}
 
 
+@pytest.mark.slow
 def test_save_into_a_folder_uses_listing_and_name(samples: Path, tmp_path: Path) -> None:
     photo = small_tower(samples, tmp_path / "in" / "villa" / "a.jpg")
     (result,) = edit(tmp_path / "in", Recipe.load(overrides={"deliver.format": "png"}))
@@ -238,6 +246,7 @@ def test_save_copies_a_jpeg_that_nothing_changed(samples: Path, tmp_path: Path) 
     assert result.save(tmp_path / "copy.jpg").read_bytes() == photo.read_bytes()
 
 
+@pytest.mark.slow
 def test_save_never_replaces_a_source_and_refuses_unknown_endings(samples: Path, tmp_path: Path) -> None:
     photo = small_tower(samples, tmp_path / "a.jpg")
     before = photo.read_bytes()
@@ -255,6 +264,7 @@ def test_save_never_replaces_a_source_and_refuses_unknown_endings(samples: Path,
     assert [p.name for p in tmp_path.iterdir()] == ["a.jpg"]
 
 
+@pytest.mark.slow
 def test_html_holds_two_small_pictures_and_a_slider_and_nothing_from_elsewhere(samples: Path) -> None:
     (tower,) = edit(samples / "tower_front")
 
@@ -331,6 +341,7 @@ def test_importing_the_package_loads_no_heavy_module() -> None:
     )
 
 
+@pytest.mark.slow
 def test_neither_develop_nor_edit_loads_ray(samples: Path) -> None:
     assert (
         run_python(
@@ -362,6 +373,7 @@ def test_edit_is_the_function_whatever_was_imported_before(first: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_new_sky_comes_with_its_mask_and_both_are_saved(samples: Path, tmp_path: Path) -> None:
     (result,) = edit(small_tower(samples, tmp_path / "a.jpg"), Recipe.load("listing"))
 

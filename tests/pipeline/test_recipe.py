@@ -114,6 +114,7 @@ def test_missing_or_broken_files_are_named(tmp_path: Path):
         Recipe.load(broken)
 
 
+@pytest.mark.slow
 def test_files_that_are_not_text_or_say_a_thing_twice_are_named(tmp_path: Path):
     file = tmp_path / "mine.yaml"
     file.write_bytes("name: Höhenweg".encode("latin-1"))

@@ -62,6 +62,7 @@ def test_a_property_is_never_on_both_sides_of_the_calibration(folder: Path) -> N
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dense", "large"), [(True, False), (False, False), (True, True), (False, True)])
 def test_a_batch_is_the_same_whoever_makes_it(folder: Path, dense: bool, large: bool) -> None:
     pictures = read([folder], "train")

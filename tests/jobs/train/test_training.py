@@ -84,6 +84,7 @@ def test_a_network_that_ships_is_restored_exactly() -> None:
         assert parity(restored(WEIGHTS / f"{name}.onnx"), WEIGHTS / f"{name}.onnx") < TOLERANCE
 
 
+@pytest.mark.slow
 def test_a_network_that_ships_learns_on_and_does_not_forget(folder: Path, tmp_path: Path) -> None:
     import torch
 

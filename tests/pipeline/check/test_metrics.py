@@ -222,6 +222,7 @@ def test_a_picture_compared_with_itself_is_perfect(height: int, width: int, dept
         assert 0 <= t < bottom
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(step=st.integers(3, 12), vertical=st.booleans())
 def test_shift_fails_in_both_directions(step: int, vertical: bool) -> None:
@@ -304,6 +305,7 @@ def test_dark_lifted_noise_is_not_new_texture() -> None:
     assert verdict.passed, verdict.reasons
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     ["listing_bedroom_house503.jpg", "listing_kitchen_house255.jpg", "listing_exterior_house446.jpg", "car_red.jpg"],

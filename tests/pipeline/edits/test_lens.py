@@ -71,6 +71,7 @@ def left_in(picture: np.ndarray) -> float:
     return bend_of(edges_of(floats(picture if picture.dtype == np.uint8 else picture // 257))).amount
 
 
+@pytest.mark.slow
 @needs_database
 def test_a_jpeg_that_nobody_corrected_is_corrected_by_its_profile(tmp_path: Path):
     # The real profile bends in waves; what the lines see of it is checked by what is left.
@@ -157,6 +158,7 @@ def dng_lens() -> Lens:
     return Lens("x", (0.5, frame[1] / 2), float(np.hypot(*frame)) / 2, (1 + WARP[1] * radii**2)[None])
 
 
+@pytest.mark.slow
 def test_a_dng_is_corrected_by_its_own_opcodes(tmp_path: Path):
     folder = raw(tmp_path / "in", through(dng_lens(), shelves()), warp(WARP), vignette(0.3, 0, 0, 0, 0))
     surveyed = survey(only(folder), Recipe())
@@ -182,6 +184,7 @@ def test_a_raw_of_an_unknown_lens_says_so_and_is_left(tmp_path: Path):
     assert surveyed.plan.facts["warnings"] == [Code.LENS_UNKNOWN.name]
 
 
+@pytest.mark.slow
 def test_half_the_strength_takes_half_of_the_bend_out(tmp_path: Path):
     folder = raw(tmp_path / "in", through(dng_lens(), shelves()), warp(WARP))
     surveyed = survey(only(folder), Recipe.load("default", {"geometry.strength": "0.5"}))
@@ -189,6 +192,7 @@ def test_half_the_strength_takes_half_of_the_bend_out(tmp_path: Path):
     assert 0.02 < abs(left_in(source)) < 0.055
 
 
+@pytest.mark.slow
 def test_tilt_is_measured_behind_the_lens_with_its_focal_length(room: np.ndarray, tmp_path: Path):
     folder = raw(tmp_path / "in", through(dng_lens(), room), warp(WARP))
     surveyed = survey(only(folder), Recipe())

@@ -205,6 +205,7 @@ def test_a_sunlit_roof_taken_for_sky_leaves_the_whole_sky_as_it_is(data: Path) -
     assert plan(proxy, proxy, proxy, look(proxy), ALWAYS, listing="castle").warnings == (Code.SKY_LOW_CONFIDENCE,)
 
 
+@pytest.mark.slow
 def test_pale_stone_before_the_sky_is_told_from_it_by_a_closer_look(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -66,6 +66,7 @@ def test_a_burnt_window_of_a_single_photo_is_reported() -> None:
     assert all(view.mask is None for view in found)
 
 
+@pytest.mark.slow
 def test_a_view_is_darkened_or_left_out_as_the_recipe_says_and_the_room_stays(samples: Path) -> None:
     def shown(**panel: float) -> np.ndarray:
         (result,) = edit(

@@ -141,6 +141,7 @@ def test_pixel_matrices_of_all_sizes_describe_the_same_motion(
     assert np.allclose(there, cv2.perspectiveTransform(point, transform), atol=1e-9)
 
 
+@pytest.mark.slow
 def test_refinement_reaches_a_fraction_of_a_full_resolution_pixel() -> None:
     size, evs = (1800, 2400), [0.0, -2.0, 2.0]
     light = scene(7, size)

@@ -53,6 +53,7 @@ def ideal() -> np.ndarray:
     return np.repeat(scene(x, y)[..., None], 3, axis=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "taken",
     [lens(-0.08), lens(0.05), lens(-0.05, 0.02, red=0.001, blue=-0.0012), lens(-0.03, tangential=(0.004, -0.003))],
@@ -104,6 +105,7 @@ def test_one_exposure_is_sampled_through_its_lens_tile_by_tile():
     np.testing.assert_array_equal(source, whole)
 
 
+@pytest.mark.slow
 def test_exposures_of_a_moved_camera_meet_behind_their_lens():
     taken = filling(lens(-0.08), FRAME)
     still = shot_through(taken)

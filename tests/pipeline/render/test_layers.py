@@ -141,6 +141,7 @@ def test_outside_the_matte_the_bytes_are_those_without_the_layer():
     assert not same[share > 0.99].any()
 
 
+@pytest.mark.slow
 def test_strength_zero_is_the_identity_and_half_lies_between():
     picture, share, _ = house()
     plan = planned(picture, share)
@@ -159,6 +160,7 @@ def test_the_alpha_grid_holds_for_layers_cell_by_cell():
     assert np.array_equal(after[:, 900:], whole[:, 900:])
 
 
+@pytest.mark.slow
 def test_threads_and_order_of_tiles_do_not_matter():
     picture, share, _ = house()
     plan = planned(picture, share)
@@ -172,6 +174,7 @@ def test_threads_and_order_of_tiles_do_not_matter():
     assert np.array_equal(once, render_edits(plan, picture, tiles=backwards))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [8, 16])
 def test_sixteen_bits_and_eight_give_the_same_picture(depth: int):
     picture, share, _ = house()

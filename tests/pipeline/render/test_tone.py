@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -79,6 +80,7 @@ def test_outside_the_alpha_grid_no_byte_changes():
     assert (out[:, 400:] != source[:, 400:]).mean() > 0.5
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.floats(0, 1))
 def test_strength_moves_every_pixel_between_source_and_full(strength: float):

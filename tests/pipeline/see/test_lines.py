@@ -36,6 +36,7 @@ def walls(pitch: float, roll: float, focal: float = WIDE_FOCAL, *, size: tuple[i
     return np.clip(picture / 255 + rng.normal(0, 0.01, picture.shape), 0, 1).astype(np.float32)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.floats(-9, 9), st.floats(-5, 5), st.sampled_from([14 / 36, 24 / 36, 1.0]))
 def test_pitch_and_roll_of_drawn_walls_are_found(pitch: float, roll: float, focal: float):
@@ -109,6 +110,7 @@ def test_verticals_that_a_lens_bends_are_not_trusted(bend: float, trusted: bool)
     assert (tilt_of(np.ascontiguousarray(bent), WIDE_FOCAL).confidence > 0.8) == trusted
 
 
+@pytest.mark.slow
 def test_small_pictures_tell_what_large_ones_do(data: Path):
     """Those of 240 pixels that are accepted, of listing photos; curtains mislead in one bedroom at every size."""
     files = [p for p in sorted((data / "photos").glob("listing_*_house*.jpg")) if "house503" not in p.name]

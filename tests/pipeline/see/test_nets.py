@@ -52,6 +52,7 @@ def test_pieces_of_one_width_cover_the_picture_and_overlap(width: int, height: i
         assert all(b[0] < a[1] - (a[1] - a[0]) / 4 for a, b in itertools.pairwise(spans))
 
 
+@pytest.mark.slow
 def test_answers_of_pieces_are_joined_without_a_seam():
     spans = pieces(1500, 300)
     ramp = np.linspace(0, 1, 1500, dtype=np.float32)

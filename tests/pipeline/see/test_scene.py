@@ -59,6 +59,7 @@ def test_a_white_margin_is_no_sky_and_keeps_the_picture_upright():
     assert seen.tilt.confidence == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [0, 255])
 def test_a_margin_on_all_sides_hides_neither_place_nor_sky(level: int):
     front = cv2.imread(str(Path(__file__).parents[3] / "samples/tower_front/tower_front.jpg"))

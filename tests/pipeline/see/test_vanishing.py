@@ -49,6 +49,7 @@ def test_a_corner_tells_the_focal_length_and_with_it_the_pitch(focal: float, pit
     assert found.pitch == pytest.approx(pitch, abs=0.9)
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(focal=st.floats(0.4, 1.5), yaw=st.floats(-88, -2), pitch=st.floats(-8, 8))
 def test_a_focal_length_that_is_told_is_right_within_a_tenth(focal: float, yaw: float, pitch: float):
