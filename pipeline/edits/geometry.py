@@ -7,7 +7,7 @@ correction looks like a mistake. The crop keeps aspect and, by default, the pixe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,28 +48,29 @@ def plan(
     focal = focal or seen.tilt.focal
     tilt = seen.tilt
     facts: dict[str, Any] = {"pitch": tilt.pitch, "roll": tilt.roll, "confidence": tilt.confidence, "strength": 0.0}
-    if panel.strength == 0 or seen.place == "other":
+    if panel.strength == 0 or not seen.is_photo:
         return Straightened((), facts)
     if tilt.confidence < panel.confidence:
         return Straightened((), facts, (Code.NO_LINES,))
-    pitch = 0.0 if abs(tilt.pitch) > panel.max_pitch or seen.may_be_aerial else tilt.pitch
-    roll = 0.0 if abs(tilt.roll) > panel.max_roll else tilt.roll
+    roll = 0.0 if (askew := abs(tilt.roll) > panel.max_roll) else tilt.roll
+    pitch = 0.0 if askew or abs(tilt.pitch) > panel.max_pitch or seen.may_be_aerial else tilt.pitch
     warnings = [Code.CORRECTION_CLAMPED] if (pitch, roll) != (tilt.pitch, tilt.roll) and not seen.may_be_aerial else []
     if max(abs(pitch), abs(roll)) < _STRAIGHT:
         return Straightened((), facts, tuple(warnings))
     long = max(size)
     frame = (size[0] / long, size[1] / long)
-    strength = _affordable(frame, focal, tilt, (pitch, roll), panel)
-    if strength < panel.strength:
+    taken_out = _affordable(frame, focal, tilt, (pitch, roll), panel)
+    share = _share(taken_out, (pitch, roll))
+    if share < panel.strength:
         warnings.append(Code.CROP_EXCESS)
-    turn = turned(focal, frame, tilt, (pitch * strength, roll * strength))
+    turn = turned(focal, frame, tilt, taken_out)
     zoom, centre = best_crop(turn, frame)
     out = (frame[0] * zoom, frame[1] * zoom) if native else frame
     homography = turn @ _placed(out, zoom * frame[0] / out[0], centre)
     facts |= {
-        "strength": round(strength, 3),
-        "pitch_corrected": round(pitch * strength, 3),
-        "roll_corrected": round(roll * strength, 3),
+        "strength": round(share, 3),
+        "pitch_corrected": round(taken_out[0], 3),
+        "roll_corrected": round(taken_out[1], 3),
         "crop": round(crop_loss(homography, out, frame), 4),
     }
     return Straightened((Warp("straighten", homography, out, frame),), facts, tuple(dict.fromkeys(warnings)))
@@ -134,18 +135,37 @@ def crop_loss(homography: Matrix, out: tuple[float, float], frame: tuple[float, 
 
 def _affordable(
     frame: tuple[float, float], focal: float, tilt: Tilt, correct: tuple[float, float], panel: Geometry
-) -> float:
-    """The largest strength up to the panel's whose crop stays within panel.max_crop."""
+) -> tuple[float, float]:
+    """What of pitch and roll can be corrected, up to the panel's strength, with a crop within panel.max_crop.
 
-    def loss(strength: float) -> float:
-        turn = turned(focal, frame, tilt, (correct[0] * strength, correct[1] * strength))
+    A lower strength keeps the roll first: verticals that lean one way look wrong, those that lean alike on either side
+    look like a camera held up or down.
+    """
+
+    def loss(pitch: float, roll: float) -> float:
+        turn = turned(focal, frame, tilt, (pitch, roll))
         zoom, centre = best_crop(turn, frame)
         return crop_loss(turn @ _placed(frame, zoom, centre), frame, frame)
 
-    low, high = 0.0, panel.strength
-    if loss(high) <= panel.max_crop:
+    pitch, roll = correct[0] * panel.strength, correct[1] * panel.strength
+    if loss(pitch, roll) <= panel.max_crop:
+        return pitch, roll
+    roll *= _largest_share(lambda share: loss(0, roll * share) <= panel.max_crop)
+    pitch *= _largest_share(lambda share: loss(pitch * share, roll) <= panel.max_crop)
+    return pitch, roll
+
+
+def _largest_share(fits: Callable[[float], bool]) -> float:
+    """The largest share, 0..1, that fits, as all smaller ones do."""
+    low, high = 0.0, 1.0
+    if fits(high):
         return high
     for _ in range(12):
         middle = (low + high) / 2
-        low, high = (middle, high) if loss(middle) <= panel.max_crop else (low, middle)
+        low, high = (middle, high) if fits(middle) else (low, middle)
     return low
+
+
+def _share(taken_out: tuple[float, float], of: tuple[float, float]) -> float:
+    """The smaller of the shares of pitch and roll that are taken out."""
+    return min(part / whole for part, whole in zip(taken_out, of, strict=True) if whole)

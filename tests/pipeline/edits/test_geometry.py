@@ -123,12 +123,31 @@ def test_strength_is_the_share_that_is_corrected():
     assert found.facts["roll_corrected"] == 0.5
 
 
-def test_a_large_crop_lowers_the_strength_and_is_said():
-    found = straightened(6, 3, Geometry())
+@pytest.mark.parametrize(("pitch", "roll"), [(6, 1), (6, 3), (0, 3), (8, 0)])
+def test_a_large_crop_lowers_the_strength_and_is_said(pitch: float, roll: float):
+    found = straightened(pitch, roll, Geometry())
 
     assert found.facts["crop"] == pytest.approx(0.08, abs=0.002)
     assert 0 < found.facts["strength"] < 1
     assert found.warnings == (Code.CROP_EXCESS,)
+
+
+def test_a_large_crop_levels_first():
+    found = straightened(8, 1, Geometry())
+
+    assert found.facts["roll_corrected"] == 1
+    assert 0 < found.facts["pitch_corrected"] < 8
+
+
+def test_a_camera_held_far_askew_is_left_as_it_was():
+    found = straightened(4, 6.5)
+
+    assert found.operations == ()
+    assert found.warnings == (Code.CORRECTION_CLAMPED,)
+
+
+def test_a_photo_of_what_is_hard_to_name_is_straightened():
+    assert straightened(4, 1, places=(0.3, 0.1, 0.0, 0.6)).facts["pitch_corrected"] == 4
 
 
 def test_a_drawn_wall_is_upright_in_the_rendered_picture():
