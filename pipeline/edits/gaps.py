@@ -79,14 +79,16 @@ def openings(x: Any, green: Any, found: Mask, old: Any) -> Mask:
     alike = (away < np.clip(3 * spread, *ALIKE)) & (lowest(old) < BURNT) & (off > 1.5)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(alike.astype(np.uint8), connectivity=4)
     area, width, height = (stats[:, k] for k in (cv2.CC_STAT_AREA, cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT))
-    wide, close = (cv2.dilate(labels.astype(np.float32), disc(r)).astype(np.int32) for r in (3, 1))
+    # Where two of them are near, what surrounds both is that of either in turn.
+    turned = _ring(np.where(labels > 0, count - labels, 0))
+    rings = [_ring(labels), np.where(turned > 0, count - turned, 0)]
 
     def share(of: Any, where: Any) -> Any:
         counts = np.bincount(where.ravel(), minlength=count)
         return np.bincount(where.ravel(), weights=of.ravel(), minlength=count) / np.maximum(counts, 1)
 
-    around = wide * (close == 0)
-    framed, in_crown = share(away > _OTHER, around), share((green > GREENERY) & leafy(x, old), around)
+    leaves = (green > GREENERY) & leafy(x, old)
+    framed, in_crown = (np.min([share(of, ring) for ring in rings], axis=0) for of in (away > _OTHER, leaves))
     certain = share(away < np.clip(2 * spread, *VERY_ALIKE), labels) > _CORE
     near = np.zeros(count, bool)
     near[np.unique(labels[off < _OPENINGS_OFF])] = True
@@ -94,6 +96,12 @@ def openings(x: Any, green: Any, found: Mask, old: Any) -> Mask:
     held = certain & (area >= _HELD) & (in_wall | (framed > _TWIGS) & (in_crown > _IN_CROWN))
     held[0] = False
     return held[labels].astype(np.uint8)
+
+
+def _ring(labels: Any) -> Any:
+    """What surrounds regions (h, w), a pixel off and two wide; the largest label where several are near."""
+    wide, close = (cv2.dilate(labels.astype(np.float32), disc(r)).astype(np.int32) for r in (3, 1))
+    return np.where(close == 0, wide, 0)
 
 
 def recesses(apart: Any, step: Any, found: Mask, *, burnt: bool) -> Mask:

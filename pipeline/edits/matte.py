@@ -53,6 +53,11 @@ _FARTHER = 3
 """Times that openings are looked for, each farther from the open sky."""
 _LEAST, _PART, _PIECE = 60, 0.005, 0.001
 """Pixels of the least piece of sky; shares of the frame of a large one, and of one that the network must have seen."""
+_STRIP, _SIDE, _ACROSS, _FAR_APART = 14, 20, 4.0, 12.0
+"""Pixels on both sides of what separates parts of the sky whose colours are compared, and how many it takes; dE that
+they may differ there (in 33 skies 2.3), and where they are farther apart."""
+_HELD, _WHOLE = 60, 0.72
+"""Pixels of the least part that is judged; share of it without what a pixel's holes leave."""
 _AROUND, _ROUGH = 0.2, 1.25
 """Mean probability of vegetation around a piece of sky from which it is in a crown; how much rougher than the open sky
 a roof is: what wires part is just as smooth."""
@@ -76,10 +81,11 @@ class Border:
     network holds for sky that was left behind, although nothing dark stands there (less in small pictures, which are
     all border). mottled: share of the sky with another colour than the sky around, as in the rents and edges of clouds.
     elsewhere: how much more of the picture looks just like it but is apart from it, over its area: sky below a crown,
-    or a wall; one of the two would be wrong. parted: the largest difference of colour, dE, between large parts of the
-    sky that something separates: an even sky has one colour on both sides of a house, walls in different light do not.
+    or a wall; one of the two would be wrong. parted: the largest difference of colour, over what it may be, between
+    parts of the sky that something separates, crowns apart: a sky has one colour on both sides of a wire or a house,
+    walls in different light do not.
     unlike: how little the network holds a piece for sky that something separates from the open sky, and that is rougher
-    than it, crowns apart: a sunlit roof may be just as white.
+    than it or of another colour, crowns apart: a sunlit roof may be just as white.
     """
 
     inside: NDArray[np.float32]
@@ -107,7 +113,7 @@ def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
     seed = cv2.erode((p > _SURE).astype(np.uint8), disc(2))
     if int(seed.sum()) < _LEAST:
         return None
-    found, old = _grown(x, p, green, seed)
+    found, old, beyond = _grown(x, p, green, seed)
     above = _above(found)
     burnt = float(np.median(lowest(old)[found > 0])) >= BURNT
     found = found | recesses(_apart(x, old, p), steps(x), found, burnt=burnt) | pockets(x, p, green, found, old)
@@ -147,8 +153,8 @@ def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
         front,
         *_doubts(p, green, found, apart, darker=old[..., 2] - x[..., 2]),
         elsewhere=_elsewhere(x, found, old, apart),
-        parted=_parted(x, found),
-        unlike=_unlike(x, p, green, found),
+        parted=_parted(x, green, found),
+        unlike=1.0 if _is_roof(x, found, beyond) else _unlike(x, p, green, found),
     )
 
 
@@ -190,31 +196,66 @@ def _elsewhere(x: Any, found: Mask, old: Any, apart: Any) -> float:
     return float(areas[areas >= _LEAST].sum() / max(int(found.sum()), 1))
 
 
-def _parted(x: Any, found: Mask) -> float:
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(found, connectivity=4)
-    lab = cv2.cvtColor(x, cv2.COLOR_RGB2LAB)
-    large = [i for i in range(1, len(stats)) if stats[i, cv2.CC_STAT_AREA] > _PART * found.size]
-    colours = [np.median(lab[labels == i], axis=0) for i in large]
-    return max((float(np.linalg.norm(a - b)) for a in colours for b in colours), default=0.0)
+def _parted(x: Any, green: Any, found: Mask) -> float:
+    labels, areas, open_sky = _parts(found, 2)
+    lab, parted = cv2.cvtColor(x, cv2.COLOR_RGB2LAB), 0.0
+    for i in 1 + np.flatnonzero(areas > _LEAST):
+        part = labels == i
+        if i == open_sky or _in_crown(part, green, found):
+            continue
+        differs = _across(lab, part, labels == open_sky)
+        if differs is not None:
+            parted = max(parted, differs / _ACROSS)
+        elif areas[i - 1] > _PART * found.size:
+            parted = max(parted, _difference(lab, labels == open_sky, part) / _FAR_APART)
+    return parted
+
+
+def _difference(lab: Any, one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    return float(np.linalg.norm(np.median(lab[one], axis=0) - np.median(lab[other], axis=0)))
+
+
+def _across(lab: Any, part: NDArray[np.bool_], sky: NDArray[np.bool_]) -> float | None:
+    """Difference of colour, dE, on both sides of what separates a part from the sky; None where they are far apart."""
+    beside = _near(part) & sky
+    here = part & _near(beside)
+    return _difference(lab, beside, here) if min(int(beside.sum()), int(here.sum())) > _SIDE else None
+
+
+def _near(part: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    return cv2.dilate(part.astype(np.uint8), disc(_STRIP)) > 0
+
+
+def _parts(found: Mask, apart: int) -> tuple[Any, Any, int]:
+    """Labels (h, w) of the parts of the sky that things separate, by so many pixels to either side, at least; the areas
+    of the first and all after it; and which is the largest, the open sky.
+    """
+    kernel = cv2.erode(found, disc(apart), borderValue=1)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(kernel, connectivity=4)
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    return labels, areas, 1 + int(np.argmax(areas)) if len(areas) else 0
+
+
+def _in_crown(part: NDArray[np.bool_], green: Any, found: Mask) -> bool:
+    around = (cv2.dilate(part.astype(np.uint8), disc(_BEYOND)) > 0) & (found == 0)
+    return bool(around.any()) and float(np.mean(green[around])) > _AROUND
 
 
 def _unlike(x: Any, p: Any, green: Any, found: Mask) -> float:
-    kernel, step = cv2.erode(found, disc(3), borderValue=1), steps(x)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(kernel, connectivity=4)
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    open_sky, least = 1 + int(np.argmax(areas)) if len(areas) else 0, 1.0
+    labels, areas, open_sky = _parts(found, 3)
+    step, least = steps(x), 1.0
     for i in 1 + np.flatnonzero(areas > _PIECE * found.size):
-        piece = labels == i
-        around = (cv2.dilate(piece.astype(np.uint8), disc(_BEYOND)) > 0) & (found == 0)
-        in_crown = around.any() and float(np.mean(green[around])) > _AROUND
-        rough = float(np.mean(step[piece])) > _ROUGH * float(np.mean(step[labels == open_sky]))
-        if rough and not in_crown:
-            least = min(least, float(np.mean(p[piece])))
+        part = labels == i
+        rough = float(np.mean(step[part])) > _ROUGH * float(np.mean(step[labels == open_sky]))
+        if rough and not _in_crown(part, green, found):
+            least = min(least, float(np.mean(p[part])))
     return 1 - least
 
 
-def _grown(x: Any, p: Any, green: Any, seed: Mask) -> tuple[Mask, NDArray[np.float32]]:
-    """The sky (h, w) 0 or 1 grown from its certain part, and its colour continued everywhere."""
+def _grown(x: Any, p: Any, green: Any, seed: Mask) -> tuple[Mask, NDArray[np.float32], Mask]:
+    """The sky (h, w) 0 or 1 grown from its certain part, its colour continued everywhere, and what of it lies beyond an
+    edge although the network hardly sees any there.
+    """
     step, found = steps(x), seed
     old = _continued(x, found > 0, _EVEN)
     for _ in range(4):
@@ -240,7 +281,25 @@ def _grown(x: Any, p: Any, green: Any, seed: Mask) -> tuple[Mask, NDArray[np.flo
         darker = np.where(old[..., 2] - x[..., 2] > _CLOUDY, apart, 0)
         found = np.where(darker < max(0.12, 4 * spread), certain, 0).astype(np.uint8)
         old = _continued(x, found > 0, _EVEN)
-    return found, old
+    sure = (p > np.where(green > GREENERY, _POSSIBLE, _LIKELY)).astype(np.uint8)
+    here = _connected(ways | across & sure, seed) | (p > _LIKELY).astype(np.uint8)
+    return found, old, found & ways & ~here
+
+
+def _is_roof(x: Any, found: Mask, beyond: Mask) -> bool:
+    """Whether of the sky beyond an edge, where the network hardly sees any, a part has another colour, or many holes.
+
+    A wire crosses the sky and a ridge ends it; both are thin and dark.
+    """
+    lab = cv2.cvtColor(x, cv2.COLOR_RGB2LAB)
+    whole = cv2.morphologyEx(beyond, cv2.MORPH_OPEN, disc(1))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(beyond, connectivity=4)
+    for i in 1 + np.flatnonzero(stats[1:, cv2.CC_STAT_AREA] > _HELD):
+        part = labels == i
+        differs = _across(lab, part, (found > 0) & (beyond == 0))
+        if float(np.mean(whole[part])) < _WHOLE or (differs is not None and differs > _ACROSS):
+            return True
+    return False
 
 
 def _apart(x: Any, old: Any, p: Any) -> Any:

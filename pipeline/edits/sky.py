@@ -48,7 +48,7 @@ _GREY = 0.03
 """Range of a pixel's channels up to which a picture is black and white, and stays so."""
 _WORTH = 0.01
 """Share of the frame below which a sky is left as it is."""
-_MOST = {"open": 0.05, "strayed": 0.05, "torn": 0.0155, "mottled": 0.14, "elsewhere": 0.02, "parted": 12, "unlike": 0.1}
+_MOST = {"open": 0.05, "strayed": 0.05, "torn": 0.0155, "mottled": 0.14, "elsewhere": 0.02, "parted": 1, "unlike": 0.1}
 """Limits of what the border says against itself (matte.py)."""
 _GHOSTS, _SCRAPS = 0.15, 0.055
 """Limits of what may be left of the old sky and of things before it (render/remnants.py)."""
