@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.channels import length, lowest, total
+from pipeline.edits.doubts import CLOUDY, LIKELY, LONG_SIDE, STEP, Doubts, doubts_of
 from pipeline.edits.gaps import (
     ALIKE,
     BURNT,
@@ -36,13 +37,8 @@ from pipeline.see.masks import guided
 
 Field = NDArray[np.floating[Any]]
 Mask = NDArray[np.uint8]
-_LONG_SIDE = 768
-_SURE, _LIKELY, _POSSIBLE, _HOLE = 0.9, 0.5, 0.12, 0.02
-_STEP = (0.025, 0.06)
-"""Local gradient, per pixel, that ends the sky, by how even that is."""
+_SURE, _POSSIBLE, _HOLE = 0.9, 0.12, 0.02
 _UNSURE, _WIRE, _INTO_TREES, _INTO_TWIGS, _VEILED = 0.005, 4, 20, 8, 0.1
-_CLOUDY, _OTHER = 0.08, 0.04
-"""How much darker in blue than the sky around it a cloud or a rent in one may be."""
 _APART, _PURE = 0.15, (4, 0.5)
 _SLOPE, _LEVEL = 3, 0.85
 """Pixels over which edges of small pictures are blurred, and how much of what is beside it a pixel there must reach."""
@@ -51,21 +47,13 @@ _EVEN = 4.0
 _THIN, _BETWEEN, _TWIG = 7, 10, 2
 _FARTHER = 3
 """Times that openings are looked for, each farther from the open sky."""
-_LEAST, _PART, _PIECE = 60, 0.005, 0.001
-"""Pixels of the least piece of sky; shares of the frame of a large one, and of one that the network must have seen."""
-_STRIP, _SIDE, _ACROSS, _FAR_APART = 14, 20, 4.0, 12.0
-"""Pixels on both sides of what separates parts of the sky whose colours are compared, and how many it takes; dE that
-they may differ there (in 33 skies 2.3), and where they are farther apart."""
-_HELD, _WHOLE = 60, 0.72
-"""Pixels of the least part that is judged; share of it without what a pixel's holes leave."""
-_AROUND, _ROUGH = 0.2, 1.25
-"""Mean probability of vegetation around a piece of sky from which it is in a crown; how much rougher than the open sky
-a roof is: what wires part is just as smooth."""
+_LEAST = 60
+"""Pixels of the least piece of sky."""
 _ALMOST_ALL, _BELOW = 0.999, 0.15
 """Share of the open sky that counts for how low it reaches; over the height, how far below it may show through."""
 _GUIDED = (4, 4e-4)
-_BEYOND, _FAR = 7, 12
-"""Pixels outside of the sky by which it must have ended; pixels that lie far from any sky of the network."""
+_SEAM = 7
+"""Pixels outside of the sky by which it must have ended."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,17 +63,6 @@ class Border:
     Fields (h, w) or (h, w, 3), float32 0..1, over the whole frame. inside: 1 where all is sky but for thin things
     before it. band: 1 where colours decide. soft: the share of sky where colours cannot tell. old, front: colour of the
     sky, continued everywhere, and of what stands before it, in the band.
-
-    Doubts, 0..1. open: share of the outline beyond which the picture goes on as before, so that nothing shows where the
-    sky ends. strayed: share of the sky far from all that the network holds for it, trees apart. torn: share of what the
-    network holds for sky that was left behind, although nothing dark stands there (less in small pictures, which are
-    all border). mottled: share of the sky with another colour than the sky around, as in the rents and edges of clouds.
-    elsewhere: how much more of the picture looks just like it but is apart from it, over its area: sky below a crown,
-    or a wall; one of the two would be wrong. parted: the largest difference of colour, over what it may be, between
-    parts of the sky that something separates, crowns apart: a sky has one colour on both sides of a wire or a house,
-    walls in different light do not.
-    unlike: how little the network holds a piece for sky that something separates from the open sky, and that is rougher
-    than it or of another colour, crowns apart: a sunlit roof may be just as white.
     """
 
     inside: NDArray[np.float32]
@@ -93,13 +70,7 @@ class Border:
     soft: NDArray[np.float32]
     old: NDArray[np.float32]
     front: NDArray[np.float32]
-    open: float
-    strayed: float
-    torn: float
-    mottled: float
-    elsewhere: float
-    parted: float
-    unlike: float
+    doubts: Doubts
 
 
 def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
@@ -107,7 +78,7 @@ def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
 
     sky, vegetation: probabilities of any size over the whole frame.
     """
-    x = reduced(picture.astype(np.float32), _LONG_SIDE)
+    x = reduced(picture.astype(np.float32), LONG_SIDE)
     size = (x.shape[1], x.shape[0])
     p, green = (cv2.resize(m.astype(np.float32), size, interpolation=cv2.INTER_AREA) for m in (sky, vegetation))
     seed = cv2.erode((p > _SURE).astype(np.uint8), disc(2))
@@ -126,7 +97,7 @@ def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
     # What is less apart from the sky than things beside it is mixed with it.
     pure = apart > np.maximum(_APART, _PURE[1] * cv2.dilate(apart, disc(_PURE[0])))
     # Edges of small pictures are blurred: their slope shows no colour of its own, and reaches farther.
-    slope = _SLOPE if max(picture.shape) <= _LONG_SIDE else 0
+    slope = _SLOPE if max(picture.shape) <= LONG_SIDE else 0
     pure &= (apart > _LEVEL * cv2.dilate(apart, disc(1))) | (distance_to(found) > slope)
     solid = (p < 0.3) & (found == 0) & pure & (distance_to(found) < 60) & ~_twigs(green, found)
     if int(solid.sum()) < _LEAST:
@@ -139,7 +110,7 @@ def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
     # What has no leaves shows more of the sky, which is found; or it is a wall, and pale things on it are no sky.
     reach = np.where(leafy(x, old), _INTO_TREES, _INTO_TWIGS)
     crowns = cv2.dilate((green > GREENERY).astype(np.uint8), disc(_BAND)) & (distance_to(found) < reach)
-    seam = (p > _LIKELY) & (distance_to(found) < (_BEYOND if slope else _BEYOND / 2))
+    seam = (p > LIKELY) & (distance_to(found) < (_SEAM if slope else _SEAM / 2))
     between = cv2.morphologyEx(found | crowns, cv2.MORPH_CLOSE, disc(_BETWEEN)) & (p > _HOLE)
     band = (cv2.dilate(found, disc(max(_BAND, slope))) | crowns | seam | between).astype(np.float32)
     # Elsewhere it is not asked for: nothing there makes small plans.
@@ -151,10 +122,7 @@ def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
         soft.astype(np.float32),
         old,
         front,
-        *_doubts(p, green, found, apart, darker=old[..., 2] - x[..., 2]),
-        elsewhere=_elsewhere(x, found, old, apart),
-        parted=_parted(x, green, found),
-        unlike=1.0 if _is_roof(x, found, beyond) else _unlike(x, p, green, found),
+        doubts_of(x, p, green, found=found, old=old, apart=apart, beyond=beyond),
     )
 
 
@@ -171,105 +139,24 @@ def _above(found: Mask) -> Mask:
     return (rows <= lowest + _BELOW * len(found)).astype(np.uint8)[:, None]
 
 
-def _doubts(p: Any, green: Any, found: Mask, apart: Any, *, darker: Any) -> tuple[float, float, float, float]:
-    """What speaks against a border: open, strayed, torn and mottled (Border)."""
-    away, sky = distance_to(found), p > _LIKELY
-    beyond = (away > 2) & (away < _BEYOND)
-    astray = (distance_to(sky.astype(np.uint8)) > _FAR) & (green < GREENERY)
-    left = sky & (away > 1) & (darker < _CLOUDY)
-    inner = cv2.erode(found, disc(_BAND)) > 0
-    return (
-        float(np.mean(apart[beyond] < ALIKE[0])) if beyond.any() else 0.0,
-        float(np.mean(astray[found > 0])),
-        float(left.sum() / max(int(sky.sum()), 1)) * max(p.shape) / _LONG_SIDE,
-        float(np.mean(apart[inner] > _OTHER)) if inner.any() else 1.0,
-    )
-
-
-def _elsewhere(x: Any, found: Mask, old: Any, apart: Any) -> float:
-    step = steps(x)
-    spread, even = float(1.48 * np.median(apart[found > 0])), float(np.percentile(step[found > 0], 75))
-    # Burnt things are all alike.
-    alike = (apart < np.clip(2 * spread, *VERY_ALIKE)) & (step < np.clip(3 * even, *_STEP)) & (lowest(old) < BURNT)
-    _, _, stats, _ = cv2.connectedComponentsWithStats((alike & (found == 0)).astype(np.uint8), connectivity=4)
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    return float(areas[areas >= _LEAST].sum() / max(int(found.sum()), 1))
-
-
-def _parted(x: Any, green: Any, found: Mask) -> float:
-    labels, areas, open_sky = _parts(found, 2)
-    lab, parted = cv2.cvtColor(x, cv2.COLOR_RGB2LAB), 0.0
-    for i in 1 + np.flatnonzero(areas > _LEAST):
-        part = labels == i
-        if i == open_sky or _in_crown(part, green, found):
-            continue
-        differs = _across(lab, part, labels == open_sky)
-        if differs is not None:
-            parted = max(parted, differs / _ACROSS)
-        elif areas[i - 1] > _PART * found.size:
-            parted = max(parted, _difference(lab, labels == open_sky, part) / _FAR_APART)
-    return parted
-
-
-def _difference(lab: Any, one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
-    return float(np.linalg.norm(np.median(lab[one], axis=0) - np.median(lab[other], axis=0)))
-
-
-def _across(lab: Any, part: NDArray[np.bool_], sky: NDArray[np.bool_]) -> float | None:
-    """Difference of colour, dE, on both sides of what separates a part from the sky; None where they are far apart."""
-    beside = _near(part) & sky
-    here = part & _near(beside)
-    return _difference(lab, beside, here) if min(int(beside.sum()), int(here.sum())) > _SIDE else None
-
-
-def _near(part: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    return cv2.dilate(part.astype(np.uint8), disc(_STRIP)) > 0
-
-
-def _parts(found: Mask, apart: int) -> tuple[Any, Any, int]:
-    """Labels (h, w) of the parts of the sky that things separate, by so many pixels to either side, at least; the areas
-    of the first and all after it; and which is the largest, the open sky.
-    """
-    kernel = cv2.erode(found, disc(apart), borderValue=1)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(kernel, connectivity=4)
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    return labels, areas, 1 + int(np.argmax(areas)) if len(areas) else 0
-
-
-def _in_crown(part: NDArray[np.bool_], green: Any, found: Mask) -> bool:
-    around = (cv2.dilate(part.astype(np.uint8), disc(_BEYOND)) > 0) & (found == 0)
-    return bool(around.any()) and float(np.mean(green[around])) > _AROUND
-
-
-def _unlike(x: Any, p: Any, green: Any, found: Mask) -> float:
-    labels, areas, open_sky = _parts(found, 3)
-    step, least = steps(x), 1.0
-    for i in 1 + np.flatnonzero(areas > _PIECE * found.size):
-        part = labels == i
-        rough = float(np.mean(step[part])) > _ROUGH * float(np.mean(step[labels == open_sky]))
-        if rough and not _in_crown(part, green, found):
-            least = min(least, float(np.mean(p[part])))
-    return 1 - least
-
-
 def _grown(x: Any, p: Any, green: Any, seed: Mask) -> tuple[Mask, NDArray[np.float32], Mask]:
     """The sky (h, w) 0 or 1 grown from its certain part, its colour continued everywhere, and what of it lies beyond an
     edge although the network hardly sees any there.
     """
-    step, found = steps(x), seed
+    step, found, ways, across = steps(x), seed, seed, seed
     old = _continued(x, found > 0, _EVEN)
     for _ in range(4):
         apart = _apart(x, old, p)
         spread = float(1.48 * np.median(apart[found > 0]))
         even = float(np.percentile(step[found > 0], 75))
         alike = apart < np.clip(3 * spread, *ALIKE)
-        smooth = step < np.clip(3 * even, *_STEP)
+        smooth = step < np.clip(3 * even, *STEP)
         # Where nothing is burnt, colour alone may carry it on against the network: burnt walls meet burnt skies unseen.
         very_alike = (p > _UNSURE) & (apart < np.clip(2 * spread, *VERY_ALIKE))
         possible = (p > _POSSIBLE) | (very_alike & (lowest(old) < BURNT))
         ways = (alike & smooth & possible).astype(np.uint8) | seed
         across = cv2.morphologyEx(ways, cv2.MORPH_CLOSE, disc(_WIRE)) & (p > _POSSIBLE).astype(np.uint8)
-        reached = (_connected(ways | across, found) | (p > _LIKELY).astype(np.uint8)) & ways
+        reached = (_connected(ways | across, found) | (p > LIKELY).astype(np.uint8)) & ways
         # A pixel beside an edge is alike but not smooth: it is reached last, and nothing grows on from it.
         reached = reached | (cv2.dilate(reached, disc(1)) & (alike & possible).astype(np.uint8))
         # Leaves are far from all skies, so what is near enough between them is sky, also in the veil that a lens lays.
@@ -278,33 +165,17 @@ def _grown(x: Any, p: Any, green: Any, seed: Mask) -> tuple[Mask, NDArray[np.flo
         certain = reached | _connected(gap, gap & (distance_to(reached) < _INTO_TREES))
         # What was certain to the network but is darker than all around it stands before the sky. Blue is the last to
         # go: it is left in the rents of clouds.
-        darker = np.where(old[..., 2] - x[..., 2] > _CLOUDY, apart, 0)
+        darker = np.where(old[..., 2] - x[..., 2] > CLOUDY, apart, 0)
         found = np.where(darker < max(0.12, 4 * spread), certain, 0).astype(np.uint8)
         old = _continued(x, found > 0, _EVEN)
-    sure = (p > np.where(green > GREENERY, _POSSIBLE, _LIKELY)).astype(np.uint8)
-    here = _connected(ways | across & sure, seed) | (p > _LIKELY).astype(np.uint8)
+    sure = (p > np.where(green > GREENERY, _POSSIBLE, LIKELY)).astype(np.uint8)
+    here = _connected(ways | across & sure, seed) | (p > LIKELY).astype(np.uint8)
     return found, old, found & ways & ~here
-
-
-def _is_roof(x: Any, found: Mask, beyond: Mask) -> bool:
-    """Whether of the sky beyond an edge, where the network hardly sees any, a part has another colour, or many holes.
-
-    A wire crosses the sky and a ridge ends it; both are thin and dark.
-    """
-    lab = cv2.cvtColor(x, cv2.COLOR_RGB2LAB)
-    whole = cv2.morphologyEx(beyond, cv2.MORPH_OPEN, disc(1))
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(beyond, connectivity=4)
-    for i in 1 + np.flatnonzero(stats[1:, cv2.CC_STAT_AREA] > _HELD):
-        part = labels == i
-        differs = _across(lab, part, (found > 0) & (beyond == 0))
-        if float(np.mean(whole[part])) < _WHOLE or (differs is not None and differs > _ACROSS):
-            return True
-    return False
 
 
 def _apart(x: Any, old: Any, p: Any) -> Any:
     """Distance in RGB from the sky's colour: where sky is likely, the bright seam of sharpening counts for less."""
-    return np.where(p > _LIKELY, apart_from(x, old), length(x - old))
+    return np.where(p > LIKELY, apart_from(x, old), length(x - old))
 
 
 def _connected(ways: Mask, start: Mask) -> Mask:

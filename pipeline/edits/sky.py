@@ -48,8 +48,8 @@ _GREY = 0.03
 """Range of a pixel's channels up to which a picture is black and white, and stays so."""
 _WORTH = 0.01
 """Share of the frame below which a sky is left as it is."""
-_MOST = {"open": 0.05, "strayed": 0.05, "torn": 0.0155, "mottled": 0.14, "elsewhere": 0.02, "parted": 1, "unlike": 0.1}
-"""Limits of what the border says against itself (matte.py)."""
+_MOST = {"open": 0.05, "strayed": 0.05, "torn": 0.0155, "mottled": 0.14, "elsewhere": 0.006, "parted": 1, "unlike": 0.1}
+"""Limits of what speaks against a border (doubts.py)."""
 _GHOSTS, _SCRAPS = 0.15, 0.055
 """Limits of what may be left of the old sky and of things before it (render/remnants.py)."""
 _GROUND, _ABOVE = (0.3, 0.8), (0.7, 0.8)
@@ -132,7 +132,7 @@ def plan(proxy: Field, balanced: Field, lit: Field, seen: Seen, panel: Sky, *, l
 
 
 def _doubtful(border: Border, proxy: Field, vegetation: Field) -> bool:
-    if any(getattr(border, doubt) > most for doubt, most in _MOST.items()):
+    if any(getattr(border.doubts, doubt) > most for doubt, most in _MOST.items()):
         return True
     layer = layer_of(border, border.old)
     left = remnants(layer, proxy, vegetation)
