@@ -44,8 +44,8 @@ _CLOUD = 2.5
 """Luminance of thin cloud, times the clear sky's median."""
 _OUTDOORS = 0.8
 """Confidence that this is outdoors, below which no sky is replaced: a room with one is no slip but a scandal."""
-_GREY = 0.03
-"""Range of a pixel's channels up to which a picture is black and white, and stays so."""
+_GREY, _MOSTLY = 0.03, 95
+"""Range of the channels up to which, in so many percent of its pixels, a picture is black and white, and stays so."""
 _WORTH = 0.01
 """Share of the frame below which a sky is left as it is."""
 _MOST = {"open": 0.05, "strayed": 0.05, "torn": 0.0155, "mottled": 0.14, "elsewhere": 0.006, "parted": 1, "unlike": 0.1}
@@ -110,7 +110,7 @@ def plan(proxy: Field, balanced: Field, lit: Field, seen: Seen, panel: Sky, *, l
         return NewSky()
     dull = dullness(proxy, balanced, seen)
     facts: dict[str, Any] = {"dull": round(dull, 3)}
-    if float(np.percentile(highest(proxy) - lowest(proxy), 99)) < _GREY:
+    if float(np.percentile(highest(proxy) - lowest(proxy), _MOSTLY)) < _GREY:
         return NewSky(facts=facts)
     dim = max(seen.dusk, seen.night) >= 0.5 or seen.light == "night"
     if dim or (panel.replace == "when_dull" and (dull < 0.5 or lamplit(proxy, seen.sky))):

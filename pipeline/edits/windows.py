@@ -34,8 +34,6 @@ from pipeline.see.scene import Seen
 Field = NDArray[np.floating[Any]]
 _WALL, _SHOWN = 70, (0.4, 0.85)
 """Percentile of a room's levels that is taken for its walls'; bounds of the level of a view's median in the merge."""
-_BELOW = 0.3
-"""EV by which what is told of a view's median lies below the walls: the strongest channel is lighter than its luma."""
 _WHITEST, _HEADROOM = 99.0, 0.3
 """Percentile of the view's radiance that lies below white, by so many EV."""
 _GREY = 0.75
@@ -53,7 +51,8 @@ _TINT, _WARMTH = (-3.0, 3.0), (-5.0, 3.0)
 _LEAVES, _BRICKS = 8.0, 12.0
 """a*, of either sign, and b* beyond which it is no light but things that have a colour."""
 _GAINS = (0.7, 1.4)
-_WORTH_SAYING = 0.01
+_WORTH_SAYING, _MOST_OF_IT = 0.01, 0.5
+"""Share of the picture whose loss is worth saying; share of what is burnt in windows."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,13 +79,12 @@ def find(
     """The view in a room's exposures (proxies, not aligned; empty for a single exposure), as they are merged now.
 
     lit: (h, w, 3) float32 0..1, sRGB-encoded, the merge after all tones. A burnt window of a single exposure has no
-    view to recover: WINDOW_NO_SOURCE.
+    view to recover, nor have windows that are burnt in all exposures: WINDOW_NO_SOURCE.
     """
     if panel.strength == 0 or seen.place != "interior":
         return View()
     if sum(merge.used) < 2:
-        lost = float(np.mean(seen.burnt & (seen.windows > 0.5))) if seen.windows_trust >= panel.confidence else 0.0
-        return View(warnings=(Code.WINDOW_NO_SOURCE,) if lost > _WORTH_SAYING else ())
+        return View(warnings=_lost(seen.burnt, seen.burnt, seen.windows, seen.windows_trust >= panel.confidence))
     used = [i for i, u in enumerate(merge.used) if u]
     height, width = proxies[0].shape[:2]
     scale = np.diag([float(max(width, height)), float(max(width, height)), 1.0])
@@ -95,10 +93,13 @@ def find(
         eight_bits(sample(proxies[i], Mapping(t), (0, 0, width, height))) for i, t in zip(used, to_pixels, strict=True)
     ]
     values = [merge.exposure_values[i] for i in used]
-    mask = view_of(aligned, values, used.index(merge.reference), window_prior(aligned, eyes))
+    prior = window_prior(aligned, eyes)
+    mask = view_of(aligned, values, used.index(merge.reference), prior)
+    bright, dark = (highest(e) >= _END for e in (aligned[used.index(merge.reference)], aligned[0]))
+    said = _lost(dark, bright, prior, seen.windows_trust >= panel.confidence)
     room, inside = mask < _SOME, mask > _MOSTLY
     if not inside.any() or not room.any():
-        return View()
+        return View(warnings=said)
     wall = float(np.percentile(cv2.cvtColor(lit.astype(np.float32), cv2.COLOR_RGB2GRAY)[room], _WALL))
     # What the tones do to such a level there: the merge shows the view by as much darker.
     gain = float(np.mean(shown_after(tones, np.full_like(lit, _GREY))[inside])) / _GREY
@@ -106,14 +107,20 @@ def find(
     outside = light[inside & (light > np.median(light[room]))]
     burnt = float(np.mean(highest(aligned[0])[inside] >= _END)) > _BURNT
     if not outside.size:
-        return View()
-    wanted = 2 ** ((panel.brightness - _BELOW) / 2.2) * wall / gain
+        return View(warnings=said)
+    wanted = 2 ** (panel.brightness / 2.2) * wall / gain
     white = 0.0 if burnt else float(np.percentile(outside, _WHITEST)) + _HEADROOM
     target = float(to_linear(np.array([np.clip(wanted, *_SHOWN)], np.float32))[0])
     lift = float(np.clip(lift_for(min(2 ** (float(np.median(outside)) - white), _PALEST), target), *_LIFTS))
     size = (max(1, width // 2), max(1, height // 2))
     share = panel.strength * cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
-    return View(mask, Outlook(share.astype(np.float16), round(white, 4), round(lift, 4)))
+    return View(mask, Outlook(share.astype(np.float16), round(white, 4), round(lift, 4)), said)
+
+
+def _lost(dark: NDArray[np.bool_], bright: NDArray[np.bool_], windows: Field, sure: bool) -> tuple[Code, ...]:
+    """WINDOW_NO_SOURCE where most of what is burnt in the windows of an exposure (h, w) is so in the darkest, too."""
+    burnt, lost = (float(np.mean(exposure & (windows > _MOSTLY))) for exposure in (bright, dark))
+    return (Code.WINDOW_NO_SOURCE,) if sure and lost > max(_WORTH_SAYING, _MOST_OF_IT * burnt) else ()
 
 
 def in_daylight(view: View, lit: Field) -> View:

@@ -63,9 +63,10 @@ what noise is averaged before."""
 _AS_BRIGHT, _APART_IN_VIEW = 1.0, 0.03
 """EV below the view's median down to which all of a window is view; over the long side, how far what is known to be
 view may lie apart for what is between to be so, too."""
-_WIDE, _BESIDE_VIEW, _BESIDE_ROOM = 0.003, 0.6, 0.2
+_WIDE, _BESIDE_VIEW, _AROUND_IT, _BESIDE_ROOM = 0.003, 0.6, 0.9, 0.2
 """Half the width, over the long side, of what is wider than muntins; share of its outline that must lie beside the
-view, and that may lie beside the room, for something dark to be seen through the window.
+view, the same where all panes are known, and share that may lie beside the room, for something dark to be seen through
+the window.
 """
 _MIRRORED = 0.55
 """Likeness from which what lies below a window is its image."""
@@ -159,7 +160,7 @@ def view_of(
     through = through_panes(exposures, reference, radiance, texture, wall=wall, outside=may_be, prior=prior)
     textured = recovered & (texture > TEXTURED)
     contrast, missed = _local_contrast(radiance), _between(exposures)
-    outside, share, unsure = nothing.copy(), nothing.copy(), np.zeros(prior.shape, bool)
+    outside, share, complete = nothing.copy(), nothing.copy(), np.zeros(prior.shape, bool)
     for window in _panes(np.where(may_be | through, np.maximum(prior, 2 * LIKELY[0]), 0)):
         seen = window & (radiance > wall + _BRIGHTER[1])
         too_little = np.mean(through[window]) < _LEAST_GLASS or np.mean(missed[window]) > _MISSED
@@ -169,13 +170,13 @@ def view_of(
         darkest = max(wall + _BRIGHTER[0], median - _CURTAIN)
         if _is_complete(through & window, window & textured):
             glass = window & (_closed(through, _CLOSED) > 0)
+            complete |= glass
         else:
             held = _closed(through, _APART_IN_VIEW) > 0
             glass = window & ~_of_room((radiance < median - _AS_BRIGHT) & ~held, radiance, prior)
-            unsure |= glass
         outside[glass] = np.maximum(_ramp(closed[glass] - darkest, (0, _BRIGHTER[1] - _BRIGHTER[0])), through[glass])
         share[glass] = _ramp(np.median(contrast[seen]), _PLAIN)
-    dark = _enclosed(unsure & (outside > _MOSTLY), (outside <= _MOSTLY) & (prior > LIKELY[1]), prior)
+    dark = _enclosed(outside > _MOSTLY, complete, (outside <= _MOSTLY) & (prior > LIKELY[1]), prior)
     outside[dark], share[dark] = 1, _within(share > 0, share, _FADE * max(prior.shape))[dark]
     return _faded(outside, share)
 
@@ -210,16 +211,23 @@ def _faded(outside: NDArray[np.float32], share: NDArray[np.float32]) -> NDArray[
     return np.asarray(cv2.GaussianBlur(mask, (0, 0), _EDGE * long), np.float32)
 
 
-def _enclosed(view: NDArray[np.bool_], dark: NDArray[np.bool_], prior: Field) -> NDArray[np.bool_]:
-    """What of the dark things among windows the view lies around: roofs and trees as dark as the room, no curtains."""
+def _enclosed(
+    view: NDArray[np.bool_], complete: NDArray[np.bool_], dark: NDArray[np.bool_], prior: Field
+) -> NDArray[np.bool_]:
+    """What of the dark things among windows the view lies around: roofs and trees as dark as the room, no curtains.
+
+    complete: which of the view is all that a window has of it.
+    """
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * max(1, round(_WIDE * max(prior.shape))) + 1,) * 2)
     near = np.ones((9, 9), np.uint8)
     count, labels = cv2.connectedComponents(cv2.morphologyEx(dark.astype(np.uint8), cv2.MORPH_OPEN, disc))
-    beside = np.where(labels > 0, 0, cv2.dilate(labels.astype(np.uint16), near))
-    outline, view_there, room_there = (
-        np.bincount(beside.ravel(), None if of is None else of.ravel(), count) for of in (None, view, prior < LIKELY[1])
+    beside = np.where(labels > 0, 0, cv2.dilate(labels.astype(np.uint16), near)).ravel()
+    length = np.maximum(np.bincount(beside, minlength=count), 1)
+    view_there, complete_there, room_there = (
+        np.bincount(beside, where.ravel(), count) / length for where in (view, complete, prior < LIKELY[1])
     )
-    kept = (view_there >= _BESIDE_VIEW * outline) & (room_there <= _BESIDE_ROOM * outline)
+    least = np.where(complete_there > 0, _AROUND_IT, _BESIDE_VIEW)
+    kept = (view_there >= least) & (room_there <= _BESIDE_ROOM)
     kept[0] = False
     # What opening took from their outlines comes back.
     return dark & (cv2.dilate(kept[labels].astype(np.uint8), disc) > 0)

@@ -77,7 +77,10 @@ def test_skies_that_stay_without_a_word(panel: Sky, found: Seen, sky: tuple[floa
 
 def test_a_black_and_white_picture_gets_no_blue_sky() -> None:
     grey = np.repeat(front().mean(axis=2, keepdims=True), 3, axis=2)
+    marked = grey.copy()
+    marked[220:230, 40:140] = (0.9, 0.1, 0.1)
     assert decided(grey, seen(), Sky(replace="always")).operations == ()
+    assert decided(marked, seen(), Sky(replace="always")).operations == ()
     assert decided(front(), seen(), Sky(replace="always")).operations != ()
 
 
@@ -140,7 +143,7 @@ def test_above_lamps_that_light_a_dim_street_no_midday_sky_comes(
     ground: float, lamps: tuple[float, float, float], stays: bool
 ) -> None:
     picture = front()
-    cv2.fillPoly(picture, [ROOF], (ground, ground, ground))
+    cv2.fillPoly(picture, [ROOF], (ground, 0.92 * ground, 0.85 * ground))
     for x in range(40, 440, 80):
         cv2.rectangle(picture, (x, 230), (x + 16, 250), lamps, -1)
 

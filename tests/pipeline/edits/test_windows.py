@@ -106,3 +106,13 @@ def test_the_view_of_a_real_window_follows_the_darker_exposure_and_its_sky_is_no
     assert np.abs(on.after[room].astype(int) - off.after[room]).max() <= 2
     below_the_sill = np.s_[650:670, 700:830]
     assert np.abs(on.after[below_the_sill].astype(int) - off.after[below_the_sill]).mean() <= 12
+
+
+@pytest.mark.slow
+def test_windows_that_no_exposure_shows_are_reported(data: Path) -> None:
+    frames = sorted((data / "brackets" / "red_chair_window").glob("*.jpg"))
+
+    for chosen, said in ((frames[6::5], True), (frames[1::4], False)):
+        (result,) = edit(chosen, Recipe.load("listing"))
+        assert len(result.shot.sources) == len(chosen)
+        assert ("WINDOW_NO_SOURCE" in result.warnings) == said

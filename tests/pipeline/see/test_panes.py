@@ -88,3 +88,20 @@ def test_sunlit_frames_stay_as_they_are_where_all_panes_are_known(view: str, kep
 
     assert mask[30:90, 24:44].mean() > 0.9
     assert (mask[:, 3:12].mean() < 0.2) == kept
+
+
+@pytest.mark.parametrize(
+    ("dark", "seen"),
+    [(np.s_[40:80, 40:80], True), (np.s_[:, :40], False)],
+    ids=["a roof around which the view lies", "a curtain beside it"],
+)
+def test_what_is_as_dark_as_the_room_is_view_where_the_view_lies_around_it(
+    dark: tuple[slice, slice], seen: bool, prior: np.ndarray
+) -> None:
+    scene = foliage()
+    scene[dark] = 0.3
+
+    mask = view_of(room(scene), VALUES, 2, prior)[GLASS]
+
+    assert (np.median(mask[dark]) > 0.9) == seen
+    assert np.median(mask[:, 90:]) > 0.9
