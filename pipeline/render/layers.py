@@ -83,7 +83,7 @@ def lay(layer: Layer, source: Image, warp: Warp | None, alpha: NDArray[np.float3
     allowed = placed(layer.strength * alpha, at)
     noise, uneven = _noise(source, marks[..., 0], cell), _uneven(source, marks[..., 0], old, cell)
     photo = asset_of(layer, warp, max(width, height))
-    reach = max(_REACH, cell)
+    reach = max(_REACH, cell + 1)
     return Laid(layer, marks, old, front, shown, allowed, cell, noise, uneven, (width, height), photo, reach)
 
 
