@@ -54,9 +54,10 @@ _BESIDE = 0.08
 _LEAST_GLASS, _MISSED = 0.26, 0.05
 """Share of a window that must show what is outside: else it is something smooth and bright in the room; share of it
 that may be burnt in one exposure and black in the next."""
-_COMPLETE, _SOLID, _LEAST_PANE = 0.9, 0.92, 0.003
-"""Share of what has texture in a window, and was burnt, from which the panes found are all there are; least area of
-panes over that of their convex hulls; half the width, over the long side, of the narrowest."""
+_COMPLETE, _GREEN, _SOLID, _LEAST_PANE = 0.9, 1.3, 0.92, 0.003
+"""Share of what has texture or is green in a window, and was burnt, from which the panes found are all there are; green
+over red and blue of what is so; least area of panes over that of their convex hulls; half the width, over the long
+side, of the narrowest."""
 _NO_GLASS, _EDGE_STEP, _NOISE = 0.5, 0.12, 0.0015
 """Prior below which something is rather the room; EV per pixel from which there is an edge; over the long side, over
 what noise is averaged before."""
@@ -158,7 +159,8 @@ def view_of(
     may_be = (prior > LIKELY[0]) & (closed > wall + float(np.mean(_BRIGHTER)))
     texture = across(radiance, VIEW_SIDE * max(prior.shape))
     through = through_panes(exposures, reference, radiance, texture, wall=wall, outside=may_be, prior=prior)
-    textured = recovered & (texture > TEXTURED)
+    # Frames are smooth, and so are lawns, but green.
+    shows = recovered & ((texture > TEXTURED) | _is_green(exposures[0]))
     contrast, missed = _local_contrast(radiance), _between(exposures)
     outside, share, complete = nothing.copy(), nothing.copy(), np.zeros(prior.shape, bool)
     for window in _panes(np.where(may_be | through, np.maximum(prior, 2 * LIKELY[0]), 0)):
@@ -168,7 +170,7 @@ def view_of(
             continue
         median = float(np.median(radiance[seen]))
         darkest = max(wall + _BRIGHTER[0], median - _CURTAIN)
-        if _is_complete(through & window, window & textured):
+        if _is_complete(through & window, window & shows):
             glass = window & (_closed(through, _CLOSED) > 0)
             complete |= glass
         else:
@@ -188,12 +190,18 @@ def _closed(values: NDArray[Any], radius: float) -> Any:
     return cv2.morphologyEx(plane, cv2.MORPH_CLOSE, near)
 
 
-def _is_complete(through: NDArray[np.bool_], textured: NDArray[np.bool_]) -> bool:
+def _is_green(picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    red, green, blue = cv2.split(picture)
+    others = cv2.max(red, blue)
+    return np.asarray((green > _BLACK) & (green > _GREEN * others.astype(np.float32)))
+
+
+def _is_complete(through: NDArray[np.bool_], shows: NDArray[np.bool_]) -> bool:
     """Whether panes found are all there are of a window, so that the rest of it is frames, reveals and curtains.
 
-    They are of one piece each, as glass is, and outside of them little of what was burnt has texture, as views have.
+    They are of one piece each, as glass is, and outside of them little of what was burnt shows a view.
     """
-    if not textured.any() or np.mean(through[textured]) < _COMPLETE:
+    if not shows.any() or np.mean(through[shows]) < _COMPLETE:
         return False
     least = np.ones((2 * max(1, round(_LEAST_PANE * max(through.shape))) + 1,) * 2, np.uint8)
     panes = cv2.morphologyEx(through.astype(np.uint8), cv2.MORPH_OPEN, least)

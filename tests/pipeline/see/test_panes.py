@@ -105,3 +105,21 @@ def test_what_is_as_dark_as_the_room_is_view_where_the_view_lies_around_it(
 
     assert (np.median(mask[dark]) > 0.9) == seen
     assert np.median(mask[:, 90:]) > 0.9
+
+
+@pytest.mark.parametrize(("colour", "seen"), [((0.6, 1.0, 0.3), True), ((1.0, 1.0, 1.0), False)], ids=["lawn", "blind"])
+def test_what_is_smooth_below_leaves_is_view_where_it_is_green(
+    colour: tuple[float, float, float], seen: bool, prior: np.ndarray
+) -> None:
+    scene = foliage()
+    scene[56:64] = 1.6
+    scene[64:] = 4.0
+    exposures = [e.copy() for e in room(scene)]
+    for exposure in exposures:
+        lower = exposure[GLASS][64:]
+        lower[:] = np.minimum(255, lower * np.float32(colour))
+
+    mask = view_of(exposures, VALUES, 2, prior)[GLASS]
+
+    assert np.median(mask[:50]) > 0.9
+    assert (np.median(mask[70:]) > 0.9) == seen
