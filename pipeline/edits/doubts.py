@@ -33,8 +33,8 @@ seen."""
 _STRIP, _SIDE, _ACROSS, _FAR_APART, _SAME = 14, 20, 4.0, 12.0, 3.0
 """Pixels on both sides of what separates parts of the sky whose colours are compared, and how many it takes; dE that
 they may differ there (in 33 skies 2.3), and where they are farther apart; dE up to which it is the same sky."""
-_WHOLE = 0.72
-"""Share of a part that is left without what holes leave a pixel wide."""
+_WHOLE, _AMID_HOLES = 0.72, 1.5
+"""Share of a part that is left without what holes leave a pixel wide; dE that it may differ where less is left."""
 _AROUND, _ROUGH = 0.2, (2.0, 1.25)
 """Mean probability of vegetation around a part from which it is in a crown; how much rougher than the open sky a roof
 is, if its colour is the same across what separates them, and if not."""
@@ -169,7 +169,8 @@ def _is_roof(x: Any, found: Mask, beyond: Mask) -> bool:
         part = labels == k
         beside = sky & (distance_to(part.astype(np.uint8)) < _STRIP)
         here = part & (distance_to(beside.astype(np.uint8)) < _STRIP)
-        near = min(int(beside.sum()), int(here.sum())) > _SIDE
-        if float(np.mean(whole[part])) < _WHOLE or (near and _difference(lab, beside, here) > _ACROSS):
-            return True
+        if min(int(beside.sum()), int(here.sum())) > _SIDE:
+            holes = float(np.mean(whole[part])) < _WHOLE
+            if _difference(lab, beside, here) > (_AMID_HOLES if holes else _ACROSS):
+                return True
     return False

@@ -319,7 +319,7 @@ def test_a_bracketed_front_that_the_camera_stored_on_its_side_gets_the_sky_of_th
     samples: Path, tmp_path: Path
 ):
     with Image.open(samples / "tower_front" / "tower_front.jpg") as image:
-        light = to_linear(np.asarray(image.convert("RGB").resize((768, 576)), np.float32) / np.float32(255))
+        light = to_linear(np.asarray(image.convert("RGB").resize((1152, 864)), np.float32) / np.float32(255))
     pictures: list[np.ndarray] = []
     for name, orientation in (("upright", 1), ("turned", 6)):
         folder = tmp_path / name

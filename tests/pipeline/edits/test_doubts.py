@@ -70,6 +70,7 @@ def test_a_chimney_before_the_sky_has_a_colour_of_its_own(tint: tuple[float, flo
 def test_a_part_that_the_network_hardly_sees_must_be_whole() -> None:
     """A roof in the sun is like the sky in places."""
     x, found, beyond = picture(), sky(), np.zeros(SHAPE, np.uint8)
+    x[120:160, 300:340] += (0.02, 0.02, 0.0)
     beyond[120:160, 300:340] = np.random.default_rng(1).random((40, 40)) < 0.66
     beyond[138:142, 300:340] = 1
 
