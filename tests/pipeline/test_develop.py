@@ -47,6 +47,7 @@ def plain() -> Recipe:
     return Recipe.load("default", {f"{panel}.strength": "0" for panel in ("balance", "light", "geometry")})
 
 
+@pytest.mark.slow
 def test_brackets_become_one_delivered_picture_with_plan_and_record(listing: Path, tmp_path: Path):
     shot = only_shot(listing)
     result = develop(shot, Recipe(), tmp_path / "out")
@@ -133,6 +134,7 @@ def test_or_goes_to_quarantine_with_its_best_attempt_and_worst_crop(listing: Pat
     assert not (tmp_path / "out" / "delivered").exists()
 
 
+@pytest.mark.slow
 def test_a_destination_that_cannot_be_written_is_a_failure_and_no_exception(listing: Path, tmp_path: Path):
     (tmp_path / "out").write_text("in the way")
     result = develop(only_shot(listing), Recipe(), tmp_path / "out")
@@ -180,6 +182,7 @@ def test_lower_strength_stays_closer_to_the_merge(listing: Path):
     assert distance[0] < distance[1]
 
 
+@pytest.mark.slow
 def test_developing_needs_no_ray():
     code = "import sys, pipeline.develop; sys.exit('ray' in sys.modules or 'torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

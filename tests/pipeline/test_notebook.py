@@ -100,6 +100,7 @@ def test_files_of_a_list_are_grouped_as_those_of_a_folder(samples: Path, room: E
     assert np.array_equal(results[0].after, room.after)
 
 
+@pytest.mark.slow
 def test_one_file_is_one_result_whose_source_is_the_photo_itself(samples: Path, tmp_path: Path) -> None:
     photo = small_tower(samples, tmp_path / "in" / "tower.jpg")
     before = photo.read_bytes()

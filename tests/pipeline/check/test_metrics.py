@@ -266,6 +266,7 @@ def test_depths_may_differ() -> None:
     assert f.structure_worst > 0.99
 
 
+@pytest.mark.slow
 def test_large_pictures_are_also_compared_on_a_proxy() -> None:
     room = make_room(10, width=360, height=240)
     big = cv2.resize(room, None, fx=8, fy=8, interpolation=cv2.INTER_CUBIC)

@@ -141,6 +141,7 @@ def tagged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 @needs_exiftool
 def test_from_jpeg_to_jpeg_every_tag_is_kept_save_the_declared_ones(data: Path, tagged: Path, tmp_path: Path) -> None:
     real = [*data.glob("ingest/*.jpg"), *data.glob("ingest/*.mpo"), *data.glob("brackets/*/00.jpg")]
@@ -154,6 +155,7 @@ def test_from_jpeg_to_jpeg_every_tag_is_kept_save_the_declared_ones(data: Path, 
     assert {name: diff for name, diff in wrong.items() if diff} == {}
 
 
+@pytest.mark.slow
 @needs_exiftool
 @pytest.mark.parametrize("container", ["png", "tiff"])
 def test_png_and_tiff_carry_exif_xmp_and_iptc(container: str, data: Path, tagged: Path, tmp_path: Path) -> None:

@@ -131,6 +131,7 @@ def laid_over(folder: Path, picture: np.ndarray, share: np.ndarray) -> Plan:
     return replace(plan, operations=(replace(plan.layers[0], shown=own.shown, origin="photo", **kept),))
 
 
+@pytest.mark.slow
 def test_it_is_shown_at_full_resolution_behind_the_roof(folder: Path) -> None:
     picture, share, _ = house()
     plan = laid_over(folder, picture, share)
@@ -143,6 +144,7 @@ def test_it_is_shown_at_full_resolution_behind_the_roof(folder: Path) -> None:
     assert np.array_equal(after[800:][beyond[800:]], picture[800:][beyond[800:]])
 
 
+@pytest.mark.slow
 def test_the_saved_plan_shows_it_again_and_refuses_another_picture(folder: Path) -> None:
     picture, share, _ = house()
     plan = laid_over(folder, picture, share)

@@ -201,6 +201,7 @@ def test_a_roof_as_pale_as_the_sky_behind_its_ridge_is_not_taken_for_it(
     assert (new.operations == ()) == stays
 
 
+@pytest.mark.slow
 def test_a_sunlit_roof_taken_for_sky_leaves_the_whole_sky_as_it_is(data: Path) -> None:
     picture = cv2.imread(str(data / "photos" / "ext_castle_7100.jpg"))[..., ::-1].astype(np.float32) / 255
     proxy = cv2.resize(picture, (1536, 1154), interpolation=cv2.INTER_AREA)

@@ -308,6 +308,7 @@ def test_a_file_replaced_after_its_header_was_read_is_noticed(tmp_path: Path) ->
     assert caught.value.code is Code.UNREADABLE
 
 
+@pytest.mark.slow
 def test_every_ingest_file_decodes_or_has_the_right_code(data: Path) -> None:
     for path in sorted((data / "ingest").iterdir()):
         if path.name in ("giant_image.jpg", "png_65536x65536_bomb.png"):

@@ -90,6 +90,7 @@ def test_the_blurred_edges_of_an_enlarged_picture_keep_no_bright_rim_of_a_burnt_
     assert np.mean(after[edge] > 0.45) < 0.01
 
 
+@pytest.mark.slow
 def test_edges_a_few_pixels_wide_keep_no_pale_rim_in_large_pictures():
     """As phones take them: dark leaves that go over into a grey sky within five pixels."""
     rng = np.random.default_rng(2)
@@ -107,6 +108,7 @@ def test_edges_a_few_pixels_wide_keep_no_pale_rim_in_large_pictures():
     assert np.percentile(paler, 90) < 0.1
 
 
+@pytest.mark.slow
 def test_a_twig_too_thin_to_show_its_own_colour_is_no_paler_than_the_new_sky():
     """Lenses lay sky over it; the leaves beside it tell how dark it is."""
     rng = np.random.default_rng(3)
@@ -130,6 +132,7 @@ def test_a_twig_too_thin_to_show_its_own_colour_is_no_paler_than_the_new_sky():
     assert np.median(after[alone].mean(axis=1)) < NEW.mean()
 
 
+@pytest.mark.slow
 def test_outside_the_matte_the_bytes_are_those_without_the_layer():
     picture, share, _ = house()
     curve = Tone("lift", (np.linspace(0, 1, 64, dtype=np.float32) ** 0.8)[:, None].repeat(3, 1))
@@ -151,6 +154,7 @@ def test_strength_zero_is_the_identity_and_half_lies_between():
     np.testing.assert_allclose(half, (OLD + NEW) / 2, atol=0.01)
 
 
+@pytest.mark.slow
 def test_the_alpha_grid_holds_for_layers_cell_by_cell():
     picture, share, _ = house()
     plan = planned(picture, share)
@@ -184,6 +188,7 @@ def test_sixteen_bits_and_eight_give_the_same_picture(depth: int):
     assert np.abs(after.astype(np.float32) / (1 if depth == 8 else 257) - eight).max() <= 1.01
 
 
+@pytest.mark.slow
 def test_a_smooth_sky_does_not_band():
     picture, share, _ = house()
     plan = planned(picture, share)

@@ -80,6 +80,7 @@ def test_what_is_left_after_unbending_is_told():
     assert not left.is_proven
 
 
+@pytest.mark.slow
 def test_an_uncorrected_compact_camera_is_told_and_corrected_photos_are_not(data: Path):
     def bend(path: Path):
         picture = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
