@@ -14,16 +14,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.channels import lowest
-from pipeline.edits.gaps import ALIKE, BURNT, GREENERY, VERY_ALIKE, disc, distance_to, steps
+from pipeline.edits.gaps import (
+    ALIKE,
+    BURNT,
+    CLOUDY,
+    GREENERY,
+    LIKELY,
+    LONG_SIDE,
+    STEP,
+    VERY_ALIKE,
+    disc,
+    distance_to,
+    steps,
+)
 
 Mask = NDArray[np.uint8]
-LONG_SIDE = 768
-"""Of the picture in which the sky is looked for; all pixels here are its."""
-LIKELY = 0.5
-STEP = (0.025, 0.06)
-"""Local gradient, per pixel, that ends the sky, by how even that is."""
-CLOUDY, _OTHER = 0.08, 0.04
-"""How much darker in blue than the sky around it a cloud or a rent in one may be; distance in RGB of another colour."""
+_OTHER = 0.04
+"""Distance in RGB from the sky around of another colour."""
 _BEYOND, _FAR, _INNER = 7, 12, 2
 """Pixels outside of the sky by which it must have ended, and that lie far from any sky of the network; pixels from the
 border that say nothing."""
@@ -120,7 +127,7 @@ def _of_parts(x: Any, p: Any, green: Any, found: Mask) -> tuple[float, float]:
         if k in differs:
             parted = max(parted, differs[k] / _ACROSS)
         elif areas[k] > _PART * found.size:
-            parted = max(parted, _difference(lab, labels == open_sky, part) / _FAR_APART)
+            parted = max(parted, (_difference(lab, labels == open_sky, part) or 0.0) / _FAR_APART)
         inner = cv2.erode(part.astype(np.uint8), disc(1)) > 0
         most = _ROUGH[int(differs.get(k, np.inf) > _SAME)] * even
         if inner.any() and float(np.mean(step[inner])) > most and areas[k] > _PIECE * found.size:
@@ -132,13 +139,14 @@ def _from_open_sky(lab: Any, labels: Any, parts: list[int], open_sky: int) -> di
     """The largest difference of colour, dE, on the way from the open sky to each part that can be reached, over what
     separates neighbours, by the way on which it is least.
     """
-    near = {k: distance_to((labels == k).astype(np.uint8)) < _STRIP for k in parts}
+    near = {k: _near(labels == k) for k in parts}
     across: dict[tuple[int, int], float] = {}
     for i in parts:
-        for j in np.flatnonzero(np.bincount(labels[near[i]], minlength=int(labels.max()) + 1) > _SIDE).tolist():
-            if j in near and i < j:
+        for j in np.unique(labels[near[i]]).tolist():
+            if i < j and j in near:
                 there, here = near[i] & (labels == j), near[j] & (labels == i)
-                across[i, j] = across[j, i] = _difference(lab, there, here) if here.any() else np.inf
+                if (differs := _difference(lab, there, here)) is not None:
+                    across[i, j] = across[j, i] = differs
     reached = {open_sky: 0.0}
     # Each step reaches the part that differs least (Prim, 1957).
     while ways := [(max(reached[i], d), j) for (i, j), d in across.items() if i in reached and j not in reached]:
@@ -147,8 +155,15 @@ def _from_open_sky(lab: Any, labels: Any, parts: list[int], open_sky: int) -> di
     return reached
 
 
-def _difference(lab: Any, one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+def _difference(lab: Any, one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float | None:
+    """Difference of colour, dE, between two regions (h, w); None where one is too small to tell."""
+    if min(int(one.sum()), int(other.sum())) <= _SIDE:
+        return None
     return float(np.linalg.norm(np.median(lab[one], axis=0) - np.median(lab[other], axis=0)))
+
+
+def _near(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    return np.asarray(distance_to(region.astype(np.uint8)) < _STRIP)
 
 
 def _in_crown(part: NDArray[np.bool_], green: Any, found: Mask) -> bool:
@@ -167,10 +182,8 @@ def _is_roof(x: Any, found: Mask, beyond: Mask) -> bool:
     sky = (found > 0) & (beyond == 0)
     for k in 1 + np.flatnonzero(stats[1:, cv2.CC_STAT_AREA] > _LEAST):
         part = labels == k
-        beside = sky & (distance_to(part.astype(np.uint8)) < _STRIP)
-        here = part & (distance_to(beside.astype(np.uint8)) < _STRIP)
-        if min(int(beside.sum()), int(here.sum())) > _SIDE:
-            holes = float(np.mean(whole[part])) < _WHOLE
-            if _difference(lab, beside, here) > (_AMID_HOLES if holes else _ACROSS):
-                return True
+        differs = _difference(lab, sky & _near(part), part & _near(sky))
+        holes = float(np.mean(whole[part])) < _WHOLE
+        if differs is not None and differs > (_AMID_HOLES if holes else _ACROSS):
+            return True
     return False

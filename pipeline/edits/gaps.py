@@ -12,6 +12,14 @@ from pipeline.channels import highest, length, lowest, total
 from pipeline.render.layers import apart_from
 
 Mask = NDArray[np.uint8]
+LONG_SIDE = 768
+"""Of the picture in which the sky is looked for; all pixels here are its."""
+LIKELY = 0.5
+"""The network's probability from which something is rather sky."""
+STEP = (0.025, 0.06)
+"""Local gradient, per pixel, that ends the sky, by how even that is."""
+CLOUDY = 0.08
+"""How much darker in blue than the sky around it a cloud or a rent in one may be."""
 ALIKE, VERY_ALIKE = (0.045, 0.12), (0.02, 0.06)
 """Distance in RGB between which what is alike lies, by how even the sky is."""
 BURNT, GREENERY = 0.96, 0.3

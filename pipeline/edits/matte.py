@@ -16,12 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.channels import length, lowest, total
-from pipeline.edits.doubts import CLOUDY, LIKELY, LONG_SIDE, STEP, Doubts, doubts_of
+from pipeline.edits.doubts import Doubts, doubts_of
 from pipeline.edits.gaps import (
     ALIKE,
     BURNT,
+    CLOUDY,
     GAP,
     GREENERY,
+    LIKELY,
+    LONG_SIDE,
+    STEP,
     VERY_ALIKE,
     disc,
     distance_to,
