@@ -52,7 +52,8 @@ def plan(
         return Straightened((), facts)
     if tilt.confidence < panel.confidence:
         return Straightened((), facts, (Code.NO_LINES,))
-    roll = 0.0 if (askew := abs(tilt.roll) > panel.max_roll) else tilt.roll
+    askew = abs(tilt.roll) > panel.max_roll
+    roll = 0.0 if askew else tilt.roll
     pitch = 0.0 if askew or abs(tilt.pitch) > panel.max_pitch or seen.may_be_aerial else tilt.pitch
     warnings = [Code.CORRECTION_CLAMPED] if (pitch, roll) != (tilt.pitch, tilt.roll) and not seen.may_be_aerial else []
     if max(abs(pitch), abs(roll)) < _STRAIGHT:

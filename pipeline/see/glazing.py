@@ -37,8 +37,8 @@ _GAP, _LONG = 0.004, 0.08
 """Gap over which pieces of a bar belong together, and the length of one that touches nothing of the room."""
 _NO_GLASS, _ROOM = 0.1, 0.3
 """Prior below which something is certainly the room, and below which a frame hangs together with it."""
-_GREEN = 1.06
-"""Green over the stronger of red and blue from which what is smooth is a lawn."""
+_GREEN, _NOISE = 1.06, 4
+"""Green over the stronger of red and blue from which what is smooth is a lawn; levels that black may have of it."""
 _STEPS_PER_EV, _DARKEST = 21, 3
 """Levels per EV of what the watershed floods, and EV below the walls of its black."""
 _OF_ROOM, _OF_VIEW = 1, 2
@@ -118,5 +118,10 @@ def _built(frame: NDArray[np.bool_], prior: Field) -> NDArray[np.bool_]:
 
 def _green(exposures: Sequence[NDArray[np.uint8]], reference: int) -> NDArray[np.bool_]:
     shown = exposures[reference]
-    best = np.where(shown.max(axis=2, keepdims=True) < 245, shown, exposures[0]).astype(np.float32) + 4
-    return np.asarray(best[..., 1] > _GREEN * np.maximum(best[..., 0], best[..., 2]))
+    return greenness(np.where(shown.max(axis=2, keepdims=True) < 245, shown, exposures[0])) > _GREEN
+
+
+def greenness(picture: NDArray[np.uint8]) -> Any:
+    """Green over the stronger of red and blue (h, w) of (h, w, 3); near black that is noise, and counts less."""
+    red, green, blue = (plane.astype(np.float32) + _NOISE for plane in cv2.split(picture))
+    return green / np.maximum(red, blue)

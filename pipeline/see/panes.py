@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pipeline.channels import highest
 from pipeline.merge.order import log_radiance
 from pipeline.photo import Image
-from pipeline.see.glazing import TEXTURED, VIEW_SIDE, across, through_panes
+from pipeline.see.glazing import TEXTURED, VIEW_SIDE, across, greenness, through_panes
 from pipeline.see.nets import MASKS, Network
 from pipeline.see.reflections import mirrored_above
 
@@ -64,11 +64,11 @@ what noise is averaged before."""
 _AS_BRIGHT, _APART_IN_VIEW = 1.0, 0.03
 """EV below the view's median down to which all of a window is view; over the long side, how far what is known to be
 view may lie apart for what is between to be so, too."""
-_WIDE, _BESIDE_VIEW, _AROUND_IT, _BESIDE_ROOM = 0.003, 0.6, 0.9, 0.2
-"""Half the width, over the long side, of what is wider than muntins; share of its outline that must lie beside the
-view, the same where all panes are known, and share that may lie beside the room, for something dark to be seen through
-the window.
-"""
+_WIDE, _RING = 0.003, 0.0026
+"""Over the long side: half the width of what is wider than muntins, and how far what lies beside it reaches."""
+_BESIDE_VIEW, _AROUND_IT, _BESIDE_ROOM = 0.6, 0.9, 0.2
+"""Share of its outline that must lie beside the view, the same where all panes are known, and share that may lie beside
+the room, for something dark to be seen through the window."""
 _MIRRORED = 0.55
 """Likeness from which what lies below a window is its image."""
 
@@ -160,7 +160,7 @@ def view_of(
     texture = across(radiance, VIEW_SIDE * max(prior.shape))
     through = through_panes(exposures, reference, radiance, texture, wall=wall, outside=may_be, prior=prior)
     # Frames are smooth, and so are lawns, but green.
-    shows = recovered & ((texture > TEXTURED) | _is_green(exposures[0]))
+    shows = recovered & ((texture > TEXTURED) | (greenness(exposures[0]) > _GREEN))
     contrast, missed = _local_contrast(radiance), _between(exposures)
     outside, share, complete = nothing.copy(), nothing.copy(), np.zeros(prior.shape, bool)
     for window in _panes(np.where(may_be | through, np.maximum(prior, 2 * LIKELY[0]), 0)):
@@ -188,12 +188,6 @@ def _closed(values: NDArray[Any], radius: float) -> Any:
     plane = values.astype(np.uint8) if values.dtype == bool else values
     near = np.ones((2 * round(radius * max(values.shape)) + 1,) * 2, np.uint8)
     return cv2.morphologyEx(plane, cv2.MORPH_CLOSE, near)
-
-
-def _is_green(picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    red, green, blue = cv2.split(picture)
-    others = cv2.max(red, blue)
-    return np.asarray((green > _BLACK) & (green > _GREEN * others.astype(np.float32)))
 
 
 def _is_complete(through: NDArray[np.bool_], shows: NDArray[np.bool_]) -> bool:
@@ -227,7 +221,7 @@ def _enclosed(
     complete: which of the view is all that a window has of it.
     """
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * max(1, round(_WIDE * max(prior.shape))) + 1,) * 2)
-    near = np.ones((9, 9), np.uint8)
+    near = np.ones((2 * max(1, round(_RING * max(prior.shape))) + 1,) * 2, np.uint8)
     count, labels = cv2.connectedComponents(cv2.morphologyEx(dark.astype(np.uint8), cv2.MORPH_OPEN, disc))
     beside = np.where(labels > 0, 0, cv2.dilate(labels.astype(np.uint16), near)).ravel()
     length = np.maximum(np.bincount(beside, minlength=count), 1)
