@@ -235,6 +235,8 @@ def test_measured_figures_of_seeing_skies_and_windows_are_those_of_the_results()
     found, replaced = (cells("skies.md", f)[0] for f in ("dull skies found", "good or dusk skies replaced"))
     of = int(cells("skies.md", "good or dusk skies replaced")[1])
     assert f"| {float(found):.2f}; {float(replaced) * of:.0f} of {of} |" in measured
+    dull, _, new = cells("skies.md", "dull")[:3]
+    assert f"Of {dull} labelled dull skies {new} are replaced" in section("Limits")
     shares = [cells("sky_mattes.md", kind)[2] for kind in ("roof", "wires", "foliage")]
     assert f"| {', '.join(shares)} of it |" in measured
     left = [cells("sky_mattes.md", kind, 1)[0] for kind in ("roof", "wires", "foliage")]
