@@ -34,6 +34,8 @@ _OTHER = 0.04
 _BEYOND, _FAR, _INNER = 7, 12, 2
 """Pixels outside of the sky by which it must have ended, and that lie far from any sky of the network; pixels from the
 border that say nothing."""
+_SOFT, _NOTHING = 4, 0.15
+"""Pixels beside the outline within which the colour must have changed, and by how much, in RGB."""
 _LEAST, _PART, _PIECE = 60, 0.005, 0.001
 """Pixels of the least part that is judged; shares of the frame of a large one, and of one that the network must have
 seen."""
@@ -52,17 +54,19 @@ class Doubts:
     """What speaks against a border; 0 is nothing.
 
     open: share of the outline beyond which the picture goes on as before, so that nothing shows where the sky ends.
-    strayed: share of the sky far from all that the network holds for it, trees apart. torn: share of what the network
-    holds for sky that was left behind, although nothing dark stands there (less in small pictures, which are all
-    border). mottled: share of the sky with another colour than the sky around, as in the rents and edges of clouds.
-    elsewhere: how much more of the picture looks just like it but is apart from it, over its area: sky below a crown,
-    or a wall; one of the two would be wrong. parted: the largest difference of colour, over what it may be, between
-    parts of the sky that something separates, crowns apart: a sky goes on behind wires and a house, walls in different
-    light do not. unlike: how little the network holds a part for sky that is rougher than the open sky or of another
-    colour, crowns apart: a sunlit roof may be just as white.
+    edgeless: pixels beside the longest piece of outline at which hardly anything shows that it ends: it goes through
+    the face of a thing as pale as the sky. strayed: share of the sky far from all that the network holds for it, trees
+    apart. torn: share of what the network holds for sky that was left behind, although nothing dark stands there (less
+    in small pictures, which are all border). mottled: share of the sky with another colour than the sky around, as in
+    the rents and edges of clouds. elsewhere: how much more of the picture looks just like it but is apart from it, over
+    its area: sky below a crown, or a wall; one of the two would be wrong. parted: the largest difference of colour,
+    over what it may be, between parts of the sky that something separates, crowns apart: a sky goes on behind wires and
+    a house, walls in different light do not. unlike: how little the network holds a part for sky that is rougher than
+    the open sky or of another colour, crowns apart: a sunlit roof may be just as white.
     """
 
     open: float
+    edgeless: int
     strayed: float
     torn: float
     mottled: float
@@ -89,6 +93,7 @@ def doubts_of(x: Any, p: Any, green: Any, *, found: Mask, old: Any, apart: Any, 
     parted, unlike = _of_parts(x, p, green, found)
     return Doubts(
         open=float(np.mean(apart[outside] < ALIKE[0])) if outside.any() else 0.0,
+        edgeless=_edgeless(apart, away, green),
         strayed=float(np.mean(astray[found > 0])),
         torn=float(left.sum() / max(int(sky.sum()), 1)) * max(p.shape) / LONG_SIDE,
         mottled=float(np.mean(apart[inner] > _OTHER)) if inner.any() else 1.0,
@@ -96,6 +101,13 @@ def doubts_of(x: Any, p: Any, green: Any, *, found: Mask, old: Any, apart: Any, 
         parted=parted,
         unlike=1.0 if _is_roof(x, found, beyond) else unlike,
     )
+
+
+def _edgeless(apart: Any, away: Any, green: Any) -> int:
+    beside = (away > 0) & (away <= _SOFT) & (green < GREENERY)
+    soft = beside & (cv2.dilate(apart, disc(_SOFT)) < _NOTHING)
+    _, _, stats, _ = cv2.connectedComponentsWithStats(soft.astype(np.uint8), connectivity=8)
+    return int(stats[1:, cv2.CC_STAT_AREA].max(initial=0))
 
 
 def _elsewhere(x: Any, found: Mask, old: Any, apart: Any) -> float:

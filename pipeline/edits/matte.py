@@ -56,6 +56,8 @@ _LEAST = 60
 _ALMOST_ALL, _BELOW = 0.999, 0.15
 """Share of the open sky that counts for how low it reaches; over the height, how far below it may show through."""
 _GUIDED = (4, 4e-4)
+_POST, _BESIDE = 0.1, 2
+"""Distance in RGB from the sky of a post before it, and pixels beside one that it reaches."""
 _SEAM = 7
 """Pixels outside of the sky by which it must have ended."""
 
@@ -106,8 +108,10 @@ def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
     solid = (p < 0.3) & (found == 0) & pure & (distance_to(found) < 60) & ~_twigs(green, found)
     if int(solid.sum()) < _LEAST:
         solid = (p < 0.3) & (found == 0)
-    front = _continued(x, solid)
+    posts = _posts(length(x - old), p, green, found)
+    front = _continued(x, solid | posts)
     # Of what is thinner than a pixel here nothing shows its own colour: wires and twigs are dark before the sky.
+    thin &= distance_to(posts.astype(np.uint8)) > _BESIDE
     weight = cv2.GaussianBlur(thin.astype(np.float32), (0, 0), 1.5)[..., None]
     front = front + np.clip(3 * weight, 0, 1) * (np.minimum(front, 0.2 * old) - front)
     inside = cv2.erode(found, disc(_BAND)).astype(np.float32)
@@ -128,6 +132,18 @@ def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
         front,
         doubts_of(x, p, green, found=found, old=old, apart=apart, beyond=beyond),
     )
+
+
+def _posts(away: Any, p: Any, green: Any, found: Mask) -> Any:
+    """Where (h, w) things before the sky that the network does not see are wide enough to show their own colour.
+
+    away: (h, w) distance in RGB from the sky's colour.
+    """
+    things = (found == 0) & (p >= 0.3) & (green < GREENERY) & (away > _POST)
+    # As wide as it is where it has half its colour: a wire's blurred sides are none of it.
+    things &= away > 0.5 * cv2.dilate(away, disc(_BESIDE + 1))
+    wide = cv2.morphologyEx(things.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0
+    return wide & (away > _LEVEL * cv2.dilate(away, disc(_BESIDE)))
 
 
 def _twigs(green: Any, found: Mask) -> Any:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pipeline.channels import highest, lowest
 from pipeline.codes import Code
 from pipeline.edits.clear_sky import radiance
+from pipeline.edits.gaps import LONG_SIDE
 from pipeline.edits.matte import Border, border_of
 from pipeline.edits.own_skies import chosen, in_frame, noted
 from pipeline.edits.veil import brightness as cloud_brightness
@@ -27,6 +28,7 @@ from pipeline.plan import Layer
 from pipeline.read.color import LUMA, from_linear, to_linear
 from pipeline.recipe import Sky
 from pipeline.render.remnants import remnants
+from pipeline.render.swallowed import swallowed
 from pipeline.see.dullness import dullness
 from pipeline.see.dusk import lamplit
 from pipeline.see.lines import Tilt, camera
@@ -48,10 +50,21 @@ _GREY, _MOSTLY = 0.03, 95
 """Range of the channels up to which, in so many percent of its pixels, a picture is black and white, and stays so."""
 _WORTH = 0.01
 """Share of the frame below which a sky is left as it is."""
-_MOST = {"open": 0.05, "strayed": 0.05, "torn": 0.0155, "mottled": 0.14, "elsewhere": 0.006, "parted": 1, "unlike": 0.1}
+_MOST = {
+    "open": 0.05,
+    "edgeless": 100,
+    "strayed": 0.05,
+    "torn": 0.0155,
+    "mottled": 0.14,
+    "elsewhere": 0.006,
+    "parted": 1,
+    "unlike": 0.1,
+}
 """Limits of what speaks against a border (doubts.py)."""
 _GHOSTS, _SCRAPS = 0.15, 0.055
 """Limits of what may be left of the old sky and of things before it (render/remnants.py)."""
+_EDGES, _FACE, _SMALL = 34, 900, 0.6
+"""Limits, in pixels, of what may go with it (render/swallowed.py); they shrink with the picture as far as that."""
 _GROUND, _ABOVE = (0.3, 0.8), (0.7, 0.8)
 """Upper quartile of the luma of all but the sky in poor and in full light; median luma of skies that go with it."""
 
@@ -139,7 +152,11 @@ def _doubtful(border: Border, proxy: Field, vegetation: Field) -> bool:
     if left.ghosts > _GHOSTS:
         return True
     # Pale stone mixes with what is beside it: a closer look tells it from sky.
-    return left.scraps > _SCRAPS and remnants(layer, proxy, vegetation, size=max(proxy.shape)).scraps > _SCRAPS
+    if left.scraps > _SCRAPS and remnants(layer, proxy, vegetation, size=max(proxy.shape)).scraps > _SCRAPS:
+        return True
+    edges, face = swallowed(layer, proxy, vegetation)
+    size = float(np.clip(max(proxy.shape) / LONG_SIDE, _SMALL, 1))
+    return edges > _EDGES * size or face > _FACE * size**2
 
 
 def _brightness(lit: Field, seen: Seen) -> float:

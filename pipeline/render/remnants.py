@@ -43,24 +43,33 @@ def remnants(
 
     crowns: (h, w) 0..1 where trees are, which may be half transparent. size: the long side at which it is looked at.
     """
-    source: Any = np.round(np.clip(reduced(proxy, size), 0, 1) * 255).astype(np.uint8)
-    over = lay(replace(layer, strength=1.0, origin="rendered", asset=""), source, None, np.ones((1, 1), np.float32))
-    # The limits are those of edges a pixel wide, as large pictures have them at this size.
-    found = matte(replace(over, reach=1), source, (0, 0, source.shape[1], source.shape[0]))
-    if found is None:
+    if (found := small_matte(layer, proxy, size)) is None:
         return Remnants()
-    share, pixels, old, _ = found
+    share, pixels, old = found
     ones = np.ones((3, 3), np.uint8)
     mixed = ((share > _MIXED) & (share < 1 - _MIXED)).astype(np.uint8)
     clear, solid = (where.astype(np.uint8) for where in (share > 0.5, share < _MIXED))
     edge = (cv2.dilate(clear, ones) - clear) > 0
-    counts = cv2.resize(cv2.dilate(crowns.astype(np.float32), _around(crowns)), share.shape[::-1]) < _CROWN
+    counts = ~in_crowns(crowns, share.shape)
     wide = (cv2.morphologyEx(mixed, cv2.MORPH_OPEN, ones) > 0) & counts & (cv2.dilate(solid, _NEAR) == 0)
     left = apart_from(pixels, old)[edge & (share < _MIXED)] < _ALIKE
     return Remnants(float(wide.sum() / (edge[counts].sum() + _SHORT)), float(left.mean()) if left.size else 0.0)
 
 
-def _around(field: NDArray[np.floating[Any]]) -> Any:
-    """The structuring element of a hundredth of the field's long side."""
-    side = 2 * max(1, round(max(field.shape) / 100)) + 1
-    return np.ones((side, side), np.uint8)
+def small_matte(layer: Layer, proxy: NDArray[np.floating[Any]], size: int = CELLS) -> tuple[Any, Any, Any] | None:
+    """Share of the layer (h, w), pixels and the old sky (h, w, 3), float32 0..1, with `size` on the long side.
+
+    None where the layer is nowhere. proxy: as of `remnants`.
+    """
+    source: Any = np.round(np.clip(reduced(proxy, size), 0, 1) * 255).astype(np.uint8)
+    over = lay(replace(layer, strength=1.0, origin="rendered", asset=""), source, None, np.ones((1, 1), np.float32))
+    # The limits are those of edges a pixel wide, as large pictures have them at this size.
+    found = matte(replace(over, reach=1), source, (0, 0, source.shape[1], source.shape[0]))
+    return None if found is None else found[:3]
+
+
+def in_crowns(crowns: NDArray[np.floating[Any]], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Where a picture of a shape is in trees (h, w) 0..1, or within a hundredth of the long side of them."""
+    side = 2 * max(1, round(max(crowns.shape) / 100)) + 1
+    around = cv2.dilate(crowns.astype(np.float32), np.ones((side, side), np.uint8))
+    return np.asarray(cv2.resize(around, shape[::-1]) >= _CROWN)

@@ -98,6 +98,19 @@ def test_an_edge_ends_the_sky_and_its_lack_is_said() -> None:
     assert steps(x)[150].max() < 0.03
 
 
+def test_a_border_through_a_face_as_pale_as_the_sky_shows_no_edge() -> None:
+    """Even where the face is a little darker farther on."""
+    x, found = picture(), sky()
+    shade = np.clip(np.linspace(-0.5, 1, 60), 0, 1)[:, None]
+    x[60:200, 200:260] -= 0.1 * shade
+    found[60:200, 230:260] = 0
+
+    assert doubts(x, found).edgeless > _MOST["edgeless"]
+
+    x[60:200, 230:260] = 0.3
+    assert doubts(x, found).edgeless == 0
+
+
 def test_rents_in_clouds_are_another_colour() -> None:
     x, found = picture(), sky()
     cv2.circle(x, (240, 100), 60, (0.55, 0.62, 0.80), -1)

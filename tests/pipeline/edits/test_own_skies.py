@@ -174,7 +174,7 @@ def _border(flat: np.ndarray):
     from pipeline.edits.matte import Border
 
     colours = np.repeat(flat[..., None], 3, axis=2)
-    return Border(flat, flat, flat, colours, colours, Doubts(0, 0, 0, 0, 0, 0, 0))
+    return Border(flat, flat, flat, colours, colours, Doubts(0, 0, 0, 0, 0, 0, 0, 0))
 
 
 def test_without_a_photo_nothing_is_read() -> None:

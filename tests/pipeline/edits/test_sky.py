@@ -13,6 +13,7 @@ from pipeline.codes import Code
 from pipeline.edits.matte import border_of
 from pipeline.edits.sky import Day, NewSky, plan
 from pipeline.recipe import Sky
+from pipeline.render.remnants import small_matte
 from pipeline.see.scene import Seen, look
 
 GREY, BLUE = (0.80, 0.81, 0.82), (0.35, 0.55, 0.85)
@@ -123,6 +124,30 @@ def test_a_sky_before_which_a_burnt_chimney_would_half_dissolve_stays() -> None:
     assert decided(pale, replace(seen(), sky=mask), WHEN_DULL).warnings == (Code.SKY_LOW_CONFIDENCE,)
 
 
+@pytest.mark.parametrize(("tint", "stays"), [(0.0, False), (0.06, True)])
+def test_a_sky_with_a_chimney_as_pale_as_it_that_the_network_takes_for_sky_stays(tint: float, stays: bool) -> None:
+    picture = front()
+    picture[60:150, 200:230] += tint
+
+    new = decided(picture, seen(), ALWAYS)
+
+    assert (new.warnings == (Code.SKY_LOW_CONFIDENCE,)) == stays
+    assert bool(new.operations) != stays
+
+
+def test_a_post_that_the_network_does_not_see_keeps_its_own_colour() -> None:
+    """It used to be held for a thin dark thing, of which half the sky shows through."""
+    picture = front()
+    picture[20:195, 60:66] = (0.62, 0.60, 0.58)
+
+    (layer,) = decided(cv2.GaussianBlur(picture, (0, 0), 0.6), seen(), ALWAYS).operations
+    left = small_matte(layer, cv2.GaussianBlur(picture, (0, 0), 0.6))
+
+    assert left is not None
+    assert np.max(left[0][30:180, 61:65]) < 0.1
+    assert np.min(left[0][30:180, 50:56]) > 0.99
+
+
 def test_a_sky_that_is_seen_again_below_a_crown_stays() -> None:
     """A blue sky above a tree and a grey one below it would be worse than a grey one."""
     picture = front()
@@ -178,7 +203,7 @@ def test_walls_in_different_light_do_not_pass_for_one_sky() -> None:
 
 @pytest.mark.parametrize(
     ("sure", "leaves", "rough", "stays"),
-    [(0.75, 0.0, 0.01, True), (0.97, 0.0, 0.01, False), (0.75, 0.8, 0.01, False), (0.75, 0.0, 0.0, False)],
+    [(0.75, 0.0, 0.01, True), (0.97, 0.0, 0.006, False), (0.75, 0.8, 0.006, False), (0.75, 0.0, 0.0, False)],
     ids=["roof", "sky", "tree", "as smooth as the sky"],
 )
 def test_a_roof_as_pale_as_the_sky_behind_its_ridge_is_not_taken_for_it(
