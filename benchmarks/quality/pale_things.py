@@ -78,14 +78,14 @@ def outcome(thing: Painted) -> str:
     """kept, refused or lost."""
     seen = scene.look(thing.picture)
     new = sky.plan(thing.picture, thing.picture, thing.picture, seen, Sky(replace="always"), listing="12 Oak Street")
-    matte = small_matte(new.operations[0], thing.picture) if new.operations else None
-    if matte is None:
+    if not new.operations:
         return "refused"
-    cover = cv2.resize(thing.cover, matte[0].shape[::-1], interpolation=cv2.INTER_AREA)
+    share = small_matte(new.operations[0], thing.picture).share
+    cover = cv2.resize(thing.cover, share.shape[::-1], interpolation=cv2.INTER_AREA)
     within = cv2.erode((cover > 0.95).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     if not within.any():
         within = cover > 0.95 * cover.max()
-    return "lost" if np.mean(matte[0][within] > GONE) > LOST else "kept"
+    return "lost" if np.mean(share[within] > GONE) > LOST else "kept"
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ from pipeline.edits.veil import veil
 from pipeline.plan import Layer
 from pipeline.read.color import LUMA, from_linear, to_linear
 from pipeline.recipe import Sky
-from pipeline.render.remnants import remnants
+from pipeline.render.remnants import remnants, small_matte
 from pipeline.render.swallowed import swallowed
 from pipeline.see.dullness import dullness
 from pipeline.see.dusk import lamplit
@@ -148,13 +148,16 @@ def _doubtful(border: Border, proxy: Field, vegetation: Field) -> bool:
     if any(getattr(border.doubts, doubt) > most for doubt, most in _MOST.items()):
         return True
     layer = layer_of(border, border.old)
-    left = remnants(layer, proxy, vegetation)
+    small = small_matte(layer, proxy)
+    left = remnants(small, vegetation)
     if left.ghosts > _GHOSTS:
         return True
     # Pale stone mixes with what is beside it: a closer look tells it from sky.
-    if left.scraps > _SCRAPS and remnants(layer, proxy, vegetation, size=max(proxy.shape)).scraps > _SCRAPS:
-        return True
-    edges, face = swallowed(layer, proxy, vegetation)
+    if left.scraps > _SCRAPS:
+        closer = small_matte(layer, proxy, size=max(proxy.shape))
+        if remnants(closer, vegetation).scraps > _SCRAPS:
+            return True
+    edges, face = swallowed(small, vegetation)
     size = float(np.clip(max(proxy.shape) / LONG_SIDE, _SMALL, 1))
     return edges > _EDGES * size or face > _FACE * size**2
 

@@ -6,7 +6,7 @@ Told before anything is rendered, from the matte of a small version of the pictu
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -23,6 +23,14 @@ _CROWN, _SHORT = 0.3, 50
 """Probability of a tree from which half transparent is as it should be; pixels of outline that count in any case."""
 
 
+class SmallMatte(NamedTuple):
+    """Share of a layer (h, w), the picture's pixels and its old sky (h, w, 3), float32 0..1."""
+
+    share: Any
+    pixels: Any
+    old: Any
+
+
 @dataclass(frozen=True, slots=True)
 class Remnants:
     """What a matte would leave of the old sky and of things before it.
@@ -36,15 +44,11 @@ class Remnants:
     scraps: float = 0.0
 
 
-def remnants(
-    layer: Layer, proxy: NDArray[np.floating[Any]], crowns: NDArray[np.floating[Any]], *, size: int = CELLS
-) -> Remnants:
-    """What would be left, as seen in a small version of the whole picture (h, w, 3) 0..1 before all tones.
+def remnants(found: SmallMatte, crowns: NDArray[np.floating[Any]]) -> Remnants:
+    """What would be left by a matte.
 
-    crowns: (h, w) 0..1 where trees are, which may be half transparent. size: the long side at which it is looked at.
+    crowns: (h, w) 0..1 of any size, where trees are, which may be half transparent.
     """
-    if (found := small_matte(layer, proxy, size)) is None:
-        return Remnants()
     share, pixels, old = found
     ones = np.ones((3, 3), np.uint8)
     mixed = ((share > _MIXED) & (share < 1 - _MIXED)).astype(np.uint8)
@@ -56,16 +60,15 @@ def remnants(
     return Remnants(float(wide.sum() / (edge[counts].sum() + _SHORT)), float(left.mean()) if left.size else 0.0)
 
 
-def small_matte(layer: Layer, proxy: NDArray[np.floating[Any]], size: int = CELLS) -> tuple[Any, Any, Any] | None:
-    """Share of the layer (h, w), pixels and the old sky (h, w, 3), float32 0..1, with `size` on the long side.
-
-    None where the layer is nowhere. proxy: as of `remnants`.
-    """
+def small_matte(layer: Layer, proxy: NDArray[np.floating[Any]], size: int = CELLS) -> SmallMatte:
+    """The matte of a layer over the whole picture (h, w, 3) 0..1 before all tones, with `size` on the long side."""
     source: Any = np.round(np.clip(reduced(proxy, size), 0, 1) * 255).astype(np.uint8)
     over = lay(replace(layer, strength=1.0, origin="rendered", asset=""), source, None, np.ones((1, 1), np.float32))
     # The limits are those of edges a pixel wide, as large pictures have them at this size.
     found = matte(replace(over, reach=1), source, (0, 0, source.shape[1], source.shape[0]))
-    return None if found is None else found[:3]
+    if found is None:
+        return SmallMatte(np.zeros(source.shape[:2], np.float32), source / np.float32(255), source / np.float32(255))
+    return SmallMatte(*found[:3])
 
 
 def in_crowns(crowns: NDArray[np.floating[Any]], shape: tuple[int, int]) -> NDArray[np.bool_]:

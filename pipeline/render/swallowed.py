@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.channels import total
-from pipeline.plan import Layer
-from pipeline.render.remnants import in_crowns, small_matte
+from pipeline.render.remnants import SmallMatte, in_crowns
 
 _GAIN = 3.0
 """Times the picture's contrast about the sky's level, for LSD counts in levels of 8 bits."""
@@ -44,13 +43,11 @@ _ONSET, _BEGINS, _SHARPLY = 17, 2.0, 0.7
 """Twice the pixels within which it ends, times the sky's texture below which it has, and along how much of the face."""
 
 
-def swallowed(layer: Layer, proxy: NDArray[np.floating[Any]], crowns: NDArray[np.floating[Any]]) -> tuple[float, int]:
+def swallowed(found: SmallMatte, crowns: NDArray[np.floating[Any]]) -> tuple[float, int]:
     """Pixels of the straight edges, and of the largest textured face, that would go with the old sky.
 
     Parameters as of `remnants`.
     """
-    if (found := small_matte(layer, proxy)) is None:
-        return 0.0, 0
     share, pixels, _ = found
     trees = in_crowns(crowns, share.shape)
     # Below the lowest sky there is nothing to see.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.plan import Layer
-from pipeline.render.remnants import remnants
+from pipeline.render.remnants import remnants, small_matte
 
 SIZE = (300, 480)
 OLD, FRONT = 0.9, 0.3
@@ -34,7 +34,7 @@ NONE = np.zeros((30, 48), np.float32)
 def test_a_clean_outline_leaves_nothing():
     picture, inside, band = street()
 
-    left = remnants(layer(inside, band), picture, NONE)
+    left = remnants(small_matte(layer(inside, band), picture), NONE)
 
     assert left.ghosts == 0
     assert left.scraps == 0
@@ -46,7 +46,7 @@ def test_a_burnt_chimney_would_become_a_ghost(level: float):
     picture[100:150, 200:260] = level
     inside[95:150, 195:265] = 1
 
-    assert remnants(layer(inside, band), picture, NONE).ghosts > 0.5
+    assert remnants(small_matte(layer(inside, band), picture), NONE).ghosts > 0.5
 
 
 def test_crowns_of_trees_may_be_half_transparent():
@@ -56,7 +56,7 @@ def test_crowns_of_trees_may_be_half_transparent():
     crowns = NONE.copy()
     crowns[9:16, 19:28] = 1
 
-    assert remnants(layer(inside, band), picture, crowns).ghosts < 0.1
+    assert remnants(small_matte(layer(inside, band), picture), crowns).ghosts < 0.1
 
 
 def test_sky_that_the_matte_does_not_reach_would_stay_in_scraps():
@@ -64,10 +64,10 @@ def test_sky_that_the_matte_does_not_reach_would_stay_in_scraps():
     inside[:, 100:180] = 0
     band[:, 100:180] = 0
 
-    assert remnants(layer(inside, band), picture, NONE).scraps > 0.2
+    assert remnants(small_matte(layer(inside, band), picture), NONE).scraps > 0.2
 
 
 def test_a_layer_that_is_nowhere_leaves_nothing():
     picture, inside, band = street()
 
-    assert remnants(layer(0 * inside, 0 * band), picture, NONE).ghosts == 0
+    assert remnants(small_matte(layer(0 * inside, 0 * band), picture), NONE).ghosts == 0
