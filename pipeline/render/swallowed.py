@@ -19,7 +19,7 @@ _GAIN = 3.0
 """Times the picture's contrast about the sky's level, for LSD counts in levels of 8 bits."""
 _UPRIGHT = 10.0
 """Degrees from upright within which edges are a post's rather than a cloud's."""
-_SHORTEST, _STEP = 10, 0.03
+_SHORTEST, _STEP = 16, 0.03
 """Pixels of the shortest edge, and by how much levels must differ across it."""
 _ACROSS = (1.5, 2.5, 5.0)
 """Pixels to both sides at which that is looked at."""
