@@ -56,6 +56,8 @@ _LEAST = 60
 _ALMOST_ALL, _BELOW = 0.999, 0.15
 """Share of the open sky that counts for how low it reaches; over the height, how far below it may show through."""
 _GUIDED = (4, 4e-4)
+_UNLIKELY = 0.3
+"""The network's probability below which something is hardly sky."""
 _POST, _BESIDE = 0.1, 2
 """Distance in RGB from the sky of a post before it, and pixels beside one that it reaches."""
 _SEAM = 7
@@ -105,9 +107,9 @@ def border_of(picture: Field, sky: Field, vegetation: Field) -> Border | None:
     # Edges of small pictures are blurred: their slope shows no colour of its own, and reaches farther.
     slope = _SLOPE if max(picture.shape) <= LONG_SIDE else 0
     pure &= (apart > _LEVEL * cv2.dilate(apart, disc(1))) | (distance_to(found) > slope)
-    solid = (p < 0.3) & (found == 0) & pure & (distance_to(found) < 60) & ~_twigs(green, found)
+    solid = (p < _UNLIKELY) & (found == 0) & pure & (distance_to(found) < 60) & ~_twigs(green, found)
     if int(solid.sum()) < _LEAST:
-        solid = (p < 0.3) & (found == 0)
+        solid = (p < _UNLIKELY) & (found == 0)
     posts = _posts(length(x - old), p, green, found)
     front = _continued(x, solid | posts)
     # Of what is thinner than a pixel here nothing shows its own colour: wires and twigs are dark before the sky.
@@ -139,7 +141,7 @@ def _posts(away: Any, p: Any, green: Any, found: Mask) -> Any:
 
     away: (h, w) distance in RGB from the sky's colour.
     """
-    things = (found == 0) & (p >= 0.3) & (green < GREENERY) & (away > _POST)
+    things = (found == 0) & (p >= _UNLIKELY) & (green < GREENERY) & (away > _POST)
     # As wide as it is where it has half its colour: a wire's blurred sides are none of it.
     things &= away > 0.5 * cv2.dilate(away, disc(_BESIDE + 1))
     wide = cv2.morphologyEx(things.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0

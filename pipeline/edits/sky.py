@@ -22,13 +22,13 @@ from pipeline.edits.clear_sky import radiance
 from pipeline.edits.gaps import LONG_SIDE
 from pipeline.edits.matte import Border, border_of
 from pipeline.edits.own_skies import chosen, in_frame, noted
+from pipeline.edits.swallowed import swallowed
 from pipeline.edits.veil import brightness as cloud_brightness
 from pipeline.edits.veil import veil
 from pipeline.plan import Layer
 from pipeline.read.color import LUMA, from_linear, to_linear
 from pipeline.recipe import Sky
 from pipeline.render.remnants import remnants, small_matte
-from pipeline.render.swallowed import swallowed
 from pipeline.see.dullness import dullness
 from pipeline.see.dusk import lamplit
 from pipeline.see.lines import Tilt, camera
@@ -64,7 +64,7 @@ _MOST = {
 _GHOSTS, _SCRAPS = 0.15, 0.055
 """Limits of what may be left of the old sky and of things before it (render/remnants.py)."""
 _EDGES, _FACE, _SMALL = 34, 900, 0.6
-"""Limits, in pixels, of what may go with it (render/swallowed.py); they shrink with the picture as far as that."""
+"""Limits, in pixels, of what may go with it (swallowed.py); they shrink with the picture as far as that."""
 _GROUND, _ABOVE = (0.3, 0.8), (0.7, 0.8)
 """Upper quartile of the luma of all but the sky in poor and in full light; median luma of skies that go with it."""
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.render.swallowed import largest_face, straight_edges
+from pipeline.edits.swallowed import largest_face, straight_edges
 
 SIZE = (300, 480)
 ALL, NO_TREES = np.ones(SIZE, np.float32), np.zeros(SIZE, bool)

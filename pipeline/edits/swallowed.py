@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.channels import total
+from pipeline.edits.gaps import disc, steps
 from pipeline.render.remnants import SmallMatte, in_crowns
 
 _GAIN = 3.0
@@ -115,10 +116,8 @@ def largest_face(pixels: Any, share: Any, crowns: Any) -> int:
 
     pixels, share: as of `straight_edges`. crowns: (h, w) where trees are, whose leaves and twigs mix with the sky.
     """
-    step = cv2.morphologyEx(total(pixels), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) / 6
-    standing = (share < _SHOWN).astype(np.uint8)
-    around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _THINGS + 1,) * 2)
-    sky = (share > 0.5) & ~crowns & (cv2.dilate(standing, around) == 0)
+    step, standing = steps(pixels), (share < _SHOWN).astype(np.uint8)
+    sky = (share > 0.5) & ~crowns & (cv2.dilate(standing, disc(_THINGS)) == 0)
     if not sky.any():
         return 0
     usual = max(float(np.median(step[sky])), _LEAST)
