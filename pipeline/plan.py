@@ -115,12 +115,14 @@ class Outlook:
     share: (h, w) float16 0..1, how much of the view is shown as the scene's own radiance instead of the fused picture.
     white: log2 of the strongest channel's radiance that is shown white, 0 where the darkest exposure ends. lift: by how
     much what is dark is brightened (merge/outlook.py). gains: of linear R, G and B, for the view's own white balance.
+    bars: (H, W) float16, log2 of the radiance of muntins, which are shown as fused, and far below it elsewhere.
     """
 
     share: NDArray[np.float16]
     white: float = 0.0
     lift: float = 1.0
     gains: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    bars: NDArray[np.float16] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +195,7 @@ class Plan:
         del merge["transforms"], merge["outlook"]
         if (outlook := self.merge.outlook) is not None:
             arrays["outlook"] = outlook.share
+            arrays |= {} if outlook.bars is None else {"bars": outlook.bars}
             merge["outlook"] = {"white": outlook.white, "lift": outlook.lift, "gains": outlook.gains}
         if self.merge.lens is not None:
             merge["lens"], own = _written(self.merge.lens)
@@ -234,7 +237,10 @@ class Plan:
         values, used = tuple(m["exposure_values"]), tuple(m["used"])
         fringes = m.get("fringes", 0.0)
         shown = m.get("outlook")
-        outlook = Outlook(arrays["outlook"], shown["white"], shown["lift"], tuple(shown["gains"])) if shown else None
+        outlook = None
+        if shown:
+            curve = shown["white"], shown["lift"], tuple(shown["gains"])
+            outlook = Outlook(arrays["outlook"], *curve, bars=arrays.get("bars"))
         merge = Merge(arrays["transforms"], values, used, m["reference"], m["detail"], lens, fringes, outlook)
         return cls(merge, tuple(operations), arrays["alpha"], form["facts"])
 

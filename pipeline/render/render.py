@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -102,27 +102,40 @@ def _outlook_in_output(merge: Merge, warp: Warp | None, size: tuple[int, int], l
     """merge.outlook over the output's frame of that size; long: the reference's long side."""
     if merge.outlook is None or warp is None:
         return merge.outlook
-    share = merge.outlook.share.astype(np.float32)
-    scale = max(share.shape) / long
-    over = np.diag([scale, scale, 1.0])
-    through = Mapping(over @ _on_pixels(warp.homography, long) @ np.linalg.inv(over))
-    moved = resampled(share, through, [max(1, round(side * scale)) for side in size])
-    return replace(merge.outlook, share=moved.astype(np.float16))
+    homography = _on_pixels(warp.homography, long)
+
+    def moved(field: NDArray[np.float32]) -> Any:
+        scale = max(field.shape) / long
+        over = np.diag([scale, scale, 1.0])
+        through = Mapping(over @ homography @ np.linalg.inv(over))
+        return resampled(field, through, [max(1, round(side * scale)) for side in size])
+
+    return _moved(merge.outlook, moved)
 
 
 def _outlook_in_exposure(merge: Merge, size: tuple[int, int]) -> Outlook | None:
     """merge.outlook, which is in the frame of an ideal lens, over an exposure of that size as it was taken."""
     if merge.outlook is None or merge.lens is None or not merge.lens.bends:
         return merge.outlook
-    share = merge.outlook.share.astype(np.float32)
-    rows, columns = share.shape
-    long = max(size)
-    x, y = (np.arange(columns) + 0.5) * size[0] / columns / long, (np.arange(rows) + 0.5) * size[1] / rows / long
-    u, v = straightened(merge.lens, *np.meshgrid(x, y))
-    across, down = (u * (long * columns / size[0]) - 0.5, v * (long * rows / size[1]) - 0.5)
-    maps = across.astype(np.float32), down.astype(np.float32)
-    bent: Any = cv2.remap(share, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return replace(merge.outlook, share=bent.astype(np.float16))
+    lens, long = merge.lens, max(size)
+
+    def bent(field: NDArray[np.float32]) -> Any:
+        rows, columns = field.shape
+        x, y = (np.arange(columns) + 0.5) * size[0] / columns / long, (np.arange(rows) + 0.5) * size[1] / rows / long
+        u, v = straightened(lens, *np.meshgrid(x, y))
+        across, down = (u * (long * columns / size[0]) - 0.5, v * (long * rows / size[1]) - 0.5)
+        maps = across.astype(np.float32), down.astype(np.float32)
+        return cv2.remap(field, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+    return _moved(merge.outlook, bent)
+
+
+def _moved(outlook: Outlook, moved: Callable[[NDArray[np.float32]], Any]) -> Outlook:
+    share, bars = (
+        None if field is None else moved(field.astype(np.float32)).astype(np.float16)
+        for field in (outlook.share, outlook.bars)
+    )
+    return replace(outlook, share=share, bars=bars)
 
 
 def render_edits(plan: Plan, source: Image, *, depth: int = 8, tiles: Runner | None = None, threads: int = 1) -> Image:

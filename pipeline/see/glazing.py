@@ -39,8 +39,10 @@ _NO_GLASS, _ROOM = 0.1, 0.3
 """Prior below which something is certainly the room, and below which a frame hangs together with it."""
 _GREEN, _NOISE = 1.06, 4
 """Green over the stronger of red and blue from which what is smooth is a lawn; levels that black may have of it."""
-_STEPS_PER_EV, _DARKEST = 21, 3
-"""Levels per EV of what the watershed floods, and EV below the walls of its black."""
+_STEPS_PER_EV, _GREENS_PER_EV, _DARKEST = 21, 100, 3
+"""Levels per EV of what the watershed floods and of its green over red and blue: the shade of a lawn is as bright as a
+white frame. EV below the walls of its black.
+"""
 _OF_ROOM, _OF_VIEW = 1, 2
 
 
@@ -52,6 +54,8 @@ def through_panes(
     *,
     wall: float,
     outside: NDArray[np.bool_],
+    bars: NDArray[np.bool_],
+    rims: NDArray[np.bool_],
     prior: Field,
 ) -> NDArray[np.bool_]:
     """(h, w): where the view is, of where there may be glass.
@@ -64,6 +68,8 @@ def through_panes(
     wall : EV of the room's walls
     outside : (h, w)
         What may be a view: likely glass, brighter than the walls.
+    bars, rims : (h, w)
+        Muntins and frames that are known, and where panes begin beside them.
     prior : (h, w) 0..1
         How likely there is glass.
 
@@ -78,13 +84,17 @@ def through_panes(
     sky = outside & (radiance > max(level + _SKY, wall + _ABOVE_WALL))
     view = _opened(outside & (texture > TEXTURED), _PANE * long) | _opened(sky, _PANE * long)
     view |= _opened(sky & (radiance > level + _CLEAR_SKY), _SLIT * long)
+    green = _green(exposures, reference)
     smooth = (across(radiance, _FRAME_SIDE * long) < _SMOOTH) & (radiance < level + _FRAME) & ~view
-    frame = _opened(smooth & ~_green(exposures, reference), _BAR * long)
+    frame = _opened(smooth & (green <= _GREEN), _BAR * long)
     markers = np.zeros(prior.shape, np.int32)
-    markers[_built(frame | (prior < _NO_GLASS), prior)] = _OF_ROOM
+    markers[_built(frame | (prior < _NO_GLASS), rims, prior)] = _OF_ROOM
     markers[view] = _OF_VIEW
+    markers[bars] = _OF_ROOM
+    markers[rims & ~bars] = _OF_VIEW
     shown = np.clip((radiance - wall + _DARKEST) * _STEPS_PER_EV, 0, 255).astype(np.uint8)
-    return np.asarray(cv2.watershed(cv2.merge([shown] * 3), markers) == _OF_VIEW)
+    hue = cv2.medianBlur(np.clip(128 + np.log2(green) * _GREENS_PER_EV, 0, 255).astype(np.uint8), 5)
+    return np.asarray(cv2.watershed(cv2.merge([shown, shown, hue]), markers) == _OF_VIEW)
 
 
 def across(radiance: Field, sigma: float) -> Any:
@@ -106,19 +116,20 @@ def _opened(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
     return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, disc) > 0
 
 
-def _built(frame: NDArray[np.bool_], prior: Field) -> NDArray[np.bool_]:
-    """What hangs together with the room, or is long: anything else that is smooth lies in the view."""
+def _built(frame: NDArray[np.bool_], rims: NDArray[np.bool_], prior: Field) -> NDArray[np.bool_]:
+    """What hangs together with the room, not across rims, or is long: anything else smooth lies in the view."""
     long = max(prior.shape)
     near = np.ones((2 * round(_GAP * long) + 1,) * 2, np.uint8)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(cv2.dilate(frame.astype(np.uint8), near), connectivity=4)
+    together = cv2.dilate(frame.astype(np.uint8), near) * ~rims
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(together, connectivity=4)
     kept = np.maximum(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT]) > _LONG * long
     kept |= np.bincount(labels[prior < _ROOM], minlength=count) > 0
     return np.asarray(frame & kept[labels])
 
 
-def _green(exposures: Sequence[NDArray[np.uint8]], reference: int) -> NDArray[np.bool_]:
+def _green(exposures: Sequence[NDArray[np.uint8]], reference: int) -> Any:
     shown = exposures[reference]
-    return greenness(np.where(shown.max(axis=2, keepdims=True) < 245, shown, exposures[0])) > _GREEN
+    return greenness(np.where(shown.max(axis=2, keepdims=True) < 245, shown, exposures[0]))
 
 
 def greenness(picture: NDArray[np.uint8]) -> Any:

@@ -20,6 +20,7 @@ from pipeline.channels import highest
 from pipeline.merge.order import log_radiance
 from pipeline.photo import Image
 from pipeline.see.glazing import TEXTURED, VIEW_SIDE, across, greenness, through_panes
+from pipeline.see.muntins import NO_BAR, among_glass, bars_in, beside, even, levels_of, marked, whole_panes
 from pipeline.see.nets import MASKS, Network
 from pipeline.see.reflections import mirrored_above
 
@@ -28,6 +29,10 @@ _DIMMEST, _BRIGHTEST = 0.12, 0.6
 _BURNT, _BLACK = 250, 20
 _BRIGHTER = (1.0, 1.8)
 """EV above the room's walls between which something in a window comes to be outside."""
+_PAINT, _PAINTED = (70, 90), np.array([1.4, 1.0])
+"""Percentiles of the room's radiance that its walls and white paint have; EV over the one up to which muntins have
+their light from the room, and over the other up to which they are sought.
+"""
 _CURTAIN = 2.2
 """EV below the view's median at which it may be a curtain with the light behind it."""
 _SMALLEST = 0.0015
@@ -142,8 +147,9 @@ def _trusted(likely: Field, darkest: Field, exposure: NDArray[np.uint8]) -> NDAr
 
 def view_of(
     exposures: Sequence[NDArray[np.uint8]], exposure_values: Sequence[float], reference: int, prior: Field
-) -> NDArray[np.float32]:
-    """(h, w) float32 0..1: where aligned exposures (h, w, 3), darkest first, show a view through glass.
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Where aligned exposures (h, w, 3), darkest first, show a view through glass: (h, w) float32 0..1; and the level
+    (EV) of muntins among it and close around them: (h, w) float32, NO_BAR elsewhere.
 
     prior: (h, w) 0..1, as `window_prior`.
     """
@@ -152,15 +158,22 @@ def view_of(
     recovered = burnt & (highest(exposures[0]) < _BURNT)
     inside = (prior < 0.3) & ~burnt
     if np.mean(recovered) < _SMALLEST or np.mean(inside) < 0.05:
-        return nothing
+        return nothing, np.full_like(nothing, NO_BAR)
     radiance = log_radiance(exposures, exposure_values)
     wall = float(np.median(radiance[inside]))
     closed = _closed(radiance, _CLOSED)
     may_be = (prior > LIKELY[0]) & (closed > wall + float(np.mean(_BRIGHTER)))
     texture = across(radiance, VIEW_SIDE * max(prior.shape))
-    through = through_panes(exposures, reference, radiance, texture, wall=wall, outside=may_be, prior=prior)
+    flared, brightest = np.percentile(radiance[inside], _PAINT) + _PAINTED
+    framed = [bars_in(radiance, window, brightest) for window in _panes(prior)]
+    found = list(itertools.chain(*framed))
+    muntins = among_glass(found, prior)
+    bars, rims = marked(found, prior.shape), beside(muntins, radiance) & (radiance > brightest)
+    built = {"bars": bars, "rims": rims & may_be}
+    through = through_panes(exposures, reference, radiance, texture, wall=wall, outside=may_be, prior=prior, **built)
+    through |= whole_panes(muntins, through, radiance, may_be)
     # Frames are smooth, and so are lawns, but green.
-    shows = recovered & ((texture > TEXTURED) | (greenness(exposures[0]) > _GREEN))
+    shows = recovered & ((texture > TEXTURED) | (greenness(exposures[0]) > _GREEN)) & ~bars
     contrast, missed = _local_contrast(radiance), _between(exposures)
     outside, share, complete = nothing.copy(), nothing.copy(), np.zeros(prior.shape, bool)
     for window in _panes(np.where(may_be | through, np.maximum(prior, 2 * LIKELY[0]), 0)):
@@ -180,7 +193,8 @@ def view_of(
         share[glass] = _ramp(np.median(contrast[seen]), _PLAIN)
     dark = _enclosed(outside > _MOSTLY, complete, (outside <= _MOSTLY) & (prior > LIKELY[1]), prior)
     outside[dark], share[dark] = 1, _within(share > 0, share, _FADE * max(prior.shape))[dark]
-    return _faded(outside, share)
+    lit = itertools.chain(*(each for each in framed if even(each, flared)))
+    return _faded(outside, share), levels_of(list(lit), prior.shape)
 
 
 def _closed(values: NDArray[Any], radius: float) -> Any:

@@ -11,7 +11,7 @@ from pipeline.plan import Layer, Merge, Outlook, Plan, Tone, Warp, alpha_shape
 def full_plan() -> Plan:
     curve = np.linspace(0, 1, 12, dtype=np.float32).reshape(4, 3)
     gain = np.full((2, 3, 3), 1.25, np.float16)
-    outlook = Outlook(np.full((2, 3), 0.75, np.float16), -0.5, 8.0, (0.9, 1.0, 1.1))
+    outlook = Outlook(np.full((2, 3), 0.75, np.float16), -0.5, 8.0, (0.9, 1.0, 1.1), np.full((4, 6), -3.5, np.float16))
     merge = Merge(np.stack([np.eye(3), np.eye(3) * 1.5]), (-2.0, 0.0), (True, False), 1, 0.5, outlook=outlook)
     warp = Warp("straight", np.eye(3), (1.0, 0.66), (1.0, 0.67))
     plane = np.full((2, 3), 0.5, np.float16)
@@ -28,6 +28,7 @@ def test_round_trip_keeps_everything():
     assert again.merge.detail == 0.5
     assert again.merge.outlook is not None
     assert again.merge.outlook.share[1, 2] == 0.75
+    np.testing.assert_array_equal(again.merge.outlook.bars, np.full((4, 6), -3.5))
     assert again.merge.outlook.white == -0.5
     assert again.merge.outlook.lift == 8.0
     assert again.merge.outlook.gains == (0.9, 1.0, 1.1)

@@ -62,6 +62,27 @@ def test_where_it_looks_out_it_shows_more_of_the_view_and_the_room_stays():
     np.testing.assert_array_equal(out[:, :200], plain[:, :200])
 
 
+def test_a_muntin_in_the_view_is_shown_as_fused_and_the_panes_beside_it_are_not():
+    room = radiance(window=6.0)
+    bar = np.s_[45:125, 320:326]
+    room[bar] = 0.4
+    taken = exposures(room, EV)
+    share = np.zeros((160, 240), np.float16)
+    share[20:65, 135:190] = 1
+    level = float(np.median(log_radiance(taken, EV)[bar]))
+    bars = np.full(taken[0].shape[:2], -100, np.float16)
+    bars[44:126, 319:327] = level
+
+    plain, _ = fused(taken)
+    dark, _ = fused(taken, outlook=Outlook(share, 0.3, 2.0))
+    out, _ = fused(taken, outlook=Outlook(share, 0.3, 2.0, bars=bars))
+
+    core, pane = np.s_[50:120, 322:324], np.s_[50:120, 330:370]
+    assert plain[core].mean() - dark[core].mean() > 30
+    np.testing.assert_allclose(out[core].mean(), plain[core].mean(), atol=4)
+    np.testing.assert_allclose(out[pane], dark[pane], atol=3)
+
+
 def test_without_detail_a_view_has_none_either():
     taken = exposures(radiance(window=6.0), EV)
     share = np.ones((160, 240), np.float16)

@@ -73,10 +73,19 @@ def test_it_looks_out_where_it_should_behind_warp_and_lens_too(shift: float):
         fused = Merge(moved, EV, (True,) * 3, 2, lens=lens, outlook=outlook)
         return render_source(Plan(fused, (upside_down,)), taken)[0].astype(float)
 
-    ratio = shown(Outlook(share, white=2.0)) / np.maximum(shown(None), 1)
+    plain = np.maximum(shown(None), 1)
+    ratio = shown(Outlook(share, white=2.0)) / plain
 
     assert ratio[:, 200:].min() > 0.95
     assert np.median(ratio[:, :160]) < 0.7
+
+    # Muntins, twice as fine, move with it: here all that is left of it.
+    bars = np.full((64, 96), -100, np.float16)
+    bars[:, 60:] = 100
+    barred = shown(Outlook(np.ones_like(share), white=2.0, bars=bars)) / plain
+
+    assert np.median(barred[:, 200:]) < 0.7
+    assert barred[:, :160].min() > 0.95
 
 
 def test_warp_turns_source_and_fields_together():

@@ -42,7 +42,8 @@ def panes_of(scene: np.ndarray) -> np.ndarray:
     wall = float(np.median(radiance[prior == 0]))
     outside = (prior > 0.2) & (radiance > wall + 1)
     texture = across(radiance, VIEW_SIDE * max(prior.shape))
-    return through_panes(exposures, 2, radiance, texture, wall=wall, outside=outside, prior=prior)
+    built = {"bars": np.zeros(prior.shape, bool), "rims": np.zeros(prior.shape, bool)}
+    return through_panes(exposures, 2, radiance, texture, wall=wall, outside=outside, prior=prior, **built)
 
 
 @pytest.mark.parametrize("frame", [0.7, 1.5, 3.0])
