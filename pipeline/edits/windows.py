@@ -46,7 +46,7 @@ _SOME, _MOSTLY, _BLACKEST = 0.05, 0.5, 2.0**-16
 """Mask below which something is the room, and above which it is view; light of black."""
 _BRIGHT, _VOTERS, _GREYEST = 45.0, 100, 0.3
 """L* from which something in a view tells its light, how many pixels it takes, and the share of them that is heard."""
-_TINT, _WARMTH = (-3.0, 3.0), (-5.0, 3.0)
+_TINT, _WARMTH = (-3.0, 3.0), (-5.0, 0.0)
 """a* and b* between which what is neutral lies in daylight."""
 _LEAVES, _BRICKS = 8.0, 12.0
 """a*, of either sign, and b* beyond which it is no light but things that have a colour."""
