@@ -218,7 +218,8 @@ def _line(segment: Field, radiance: Field, beside: float) -> _Line:
     along = (segment[1] - segment[0]) / length
     height, width = radiance.shape
     points = segment.mean(axis=0) + np.outer(np.arange(-height - width, height + width + 1), along)
-    inside = np.flatnonzero(((points >= 0) & (points < (width, height))).all(axis=1))
+    # A segment may lie half a pixel outside.
+    inside = np.flatnonzero(((points > -2) & (points < (width + 1, height + 1))).all(axis=1))
     middle, half = height + width - inside[0], int(length / 2)
     points, known = points[inside], slice(max(middle - half, 0), middle + half)
     across = np.array([-along[1], along[0]])

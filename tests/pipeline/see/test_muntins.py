@@ -69,6 +69,16 @@ def test_nothing_is_found_where_nothing_is() -> None:
     assert bars_in(np.full((480, 800), WALL), glass(), BRIGHTEST) == []
 
 
+@pytest.mark.parametrize("edge", [np.s_[:2], np.s_[-2:], np.s_[:, :2], np.s_[:, -2:]])
+def test_a_bar_at_the_border_of_the_picture_breaks_nothing(edge: slice) -> None:
+    radiance = leaves()
+    radiance[edge] = WHITE
+
+    bars = bars_in(radiance, np.ones(radiance.shape, bool), BRIGHTEST)
+
+    assert levels_of(bars, radiance.shape).shape == radiance.shape
+
+
 def test_bars_brighter_than_white_paint_are_not_looked_for() -> None:
     """The edge of the wall around a sunlit frame may be taken for a bar: so it is not of the view."""
     radiance, bars = window(level=WALL + 2)
