@@ -28,15 +28,17 @@ _GAP = 0.006
 """Gap in a bar, such as a leaf before it leaves; and how near to its end it must meet another."""
 _SAME, _STEP, _EDGE = 0.35, 0.5, 0.4
 """EV within which a bar is of one level, and by which what lies beside it is brighter: on the whole, and in places."""
+_HIDDEN = 0.02
+"""How far something plain beside it and as dark goes on that hides a bar."""
 _WIDE = 0.8
 """Share of its length on which a bar is as wide as it is taken to be."""
 _RIPPLE, _TEXTURED = 15, 0.05
 """Pixels along a bar over which its texture is told, and EV of it from which it is a hedge in the shade."""
 _MOST_OF_THEM, _ALIKE = (0.1, 0.9), 0.4
 """Quantiles of the levels of a window's bars, and EV beyond them up to which others are sought."""
-_EVEN, _DARKER, _FEWEST = (0.8, 0.4), 2.1, 4
-"""Share of their length from which bars are lit alike, bright ones and those darker than the brightest by so many EV;
-and how many edges beyond doubt it takes to tell.
+_EVEN, _OVER, _FEWEST = (0.4, 0.7, 0.85), (-0.7, 1.4), 3
+"""Share of their length from which bars are lit alike: of those up to so many EV over the walls, up to so many, and of
+brighter ones; and how many edges beyond doubt it takes to tell.
 """
 _GLASS, _ENOUGH, _MOST = 0.5, 0.1, 0.6
 """Share of a pane that must be bright and likely glass, that must be view, and of panes from which all are view."""
@@ -52,13 +54,13 @@ _STEPS_PER_EV, _DARKEST = 21, 8.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bar:
-    """One straight edge of a muntin or frame: ends (2, 2) of x and y between which there is an edge, and those up to
-    which the bar goes on beside something no brighter, the unit vector (2,) from the edge into the bar, the bar's width
-    (all in pixels), its level in EV, and whether it is one beyond doubt.
+    """One straight edge of a muntin or frame: ends (2, 2) of x and y between which there is an edge; pieces (n, 2, 2)
+    of the bar as far as it goes on beside something no brighter and nothing hides it; the unit vector (2,) from the
+    edge into the bar; its width (all in pixels), its level in EV, and whether it is one beyond doubt.
     """
 
     ends: NDArray[np.float64]
-    reach: NDArray[np.float64]
+    pieces: NDArray[np.float64]
     inward: NDArray[np.float64]
     width: float
     level: float
@@ -119,18 +121,20 @@ def bars_in(radiance: Field, window: NDArray[np.bool_], brightest: float) -> lis
     alike = [line for line in lines if darkest - _ALIKE < line.level < brightest + _ALIKE]
     likely = [bar for line in alike if (bar := _bar(line, smooth, long, _LIKELY)) is not None]
     at = np.array([columns.start, rows.start])
-    return [replace(bar, ends=bar.ends + at, reach=bar.reach + at) for bar in [*sure, *likely]]
+    return [replace(bar, ends=bar.ends + at, pieces=bar.pieces + at) for bar in [*sure, *likely]]
 
 
-def even(bars: Sequence[Bar], brightest: float) -> bool:
-    """Whether the bars of a window are lit by the room, all alike and on the whole no brighter than that (EV).
+def even(bars: Sequence[Bar], walls: float) -> bool:
+    """Whether the bars of a window are lit by the room, and all alike.
 
-    Those over which the light of the view flares are of every level, and as bright as walls only because of it.
+    Those over which the light of the view flares are of every level, and brighter than walls (EV) only because of it;
+    dark ones look the same either way.
     """
-    if sum(bar.sure for bar in bars) < _FEWEST:
+    sure = [bar for bar in bars if bar.sure]
+    if len(sure) < _FEWEST:
         return False
-    level, alike = _level(bars)
-    return level < brightest and alike > _EVEN[int(level < brightest - _DARKER)]
+    level, alike = _level(sure)
+    return alike > _EVEN[int(np.searchsorted(_OVER, level - walls))]
 
 
 def _level(bars: Sequence[Bar]) -> tuple[float, float]:
@@ -202,7 +206,8 @@ def levels_of(bars: Sequence[Bar], shape: tuple[int, int]) -> NDArray[np.float32
     """(h, w) float32: the level of the bars (EV) as far as they reach, and a pixel beyond; NO_BAR elsewhere."""
     painted = np.full(shape, NO_BAR, np.float32)
     for bar in bars:
-        _paint(painted, bar, bar.reach, (-1, bar.width + 1), bar.level)
+        for piece in bar.pieces:
+            _paint(painted, bar, piece, (-1, bar.width + 1), bar.level)
     return painted
 
 
@@ -256,7 +261,7 @@ def _bar(line: _Line, radiance: Field, long: int, proof: _Proof) -> Bar | None:
     )
     if not proven:
         return None
-    here, whole = line.points[run], line.points[reach]
+    here = line.points[run]
     offsets = np.arange(max(2.0, _BESIDE * long), _WIDEST * long, 0.5)
     strip = np.stack([_sampled(radiance, here + offset * line.inward) for offset in offsets])
     other = np.flatnonzero((np.abs(strip - line.level) < _SAME).mean(axis=1) < _WIDE)
@@ -264,7 +269,21 @@ def _bar(line: _Line, radiance: Field, long: int, proof: _Proof) -> Bar | None:
     texture = np.abs(strip - cv2.blur(strip, (_RIPPLE, 1)))[: last + 1]
     if np.median(texture) > _TEXTURED:
         return None
-    return Bar(here[[0, -1]], whole[[0, -1]], line.inward, float(offsets[last]), line.level, proof is _SURE)
+    return Bar(here[[0, -1]], _pieces(line, reach, long), line.inward, float(offsets[last]), line.level, proof is _SURE)
+
+
+def _pieces(line: _Line, reach: slice, long: int) -> NDArray[np.float64]:
+    """The ends (n, 2, 2) of what is seen of a bar: a lamp before it is of one level on both of its sides."""
+    view = line.view[reach]
+    texture = cv2.blur(np.abs(view - cv2.blur(view[None], (_RIPPLE, 1))[0])[None], (_RIPPLE, 1))[0]
+    dark = view < line.level + _BRIGHTER
+    plain = (dark & (texture < _TEXTURED)).astype(np.uint8)[None]
+    hidden = cv2.morphologyEx(plain, cv2.MORPH_OPEN, np.ones((1, round(_HIDDEN * long)), np.uint8))
+    # The edge of what hides it is no texture.
+    hidden = (cv2.dilate(hidden, np.ones((1, 2 * _RIPPLE + 1), np.uint8))[0] > 0) & dark
+    edges = np.flatnonzero(np.diff(hidden.astype(np.int8), prepend=1, append=1))
+    starts, stops = edges[::2] + reach.start, edges[1::2] + reach.start
+    return np.stack([line.points[starts], line.points[stops - 1]], axis=1)
 
 
 def _sampled(radiance: Field, points: Field) -> NDArray[np.float32]:

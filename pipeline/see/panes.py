@@ -29,9 +29,9 @@ _DIMMEST, _BRIGHTEST = 0.12, 0.6
 _BURNT, _BLACK = 250, 20
 _BRIGHTER = (1.0, 1.8)
 """EV above the room's walls between which something in a window comes to be outside."""
-_PAINT, _PAINTED = (70, 90), np.array([1.4, 1.0])
-"""Percentiles of the room's radiance that its walls and white paint have; EV over the one up to which muntins have
-their light from the room, and over the other up to which they are sought.
+_PAINT, _PAINTED = (70, 90), np.array([0.0, 2.0])
+"""Percentiles of the room's radiance that its walls and white paint have, and EV over them: of the walls, and up to
+which muntins are sought.
 """
 _CURTAIN = 2.2
 """EV below the view's median at which it may be a curtain with the light behind it."""
@@ -164,7 +164,7 @@ def view_of(
     closed = _closed(radiance, _CLOSED)
     may_be = (prior > LIKELY[0]) & (closed > wall + float(np.mean(_BRIGHTER)))
     texture = across(radiance, VIEW_SIDE * max(prior.shape))
-    flared, brightest = np.percentile(radiance[inside], _PAINT) + _PAINTED
+    walls, brightest = np.percentile(radiance[inside], _PAINT) + _PAINTED
     framed = [bars_in(radiance, window, brightest) for window in _panes(prior)]
     found = list(itertools.chain(*framed))
     muntins = among_glass(found, prior)
@@ -193,7 +193,7 @@ def view_of(
         share[glass] = _ramp(np.median(contrast[seen]), _PLAIN)
     dark = _enclosed(outside > _MOSTLY, complete, (outside <= _MOSTLY) & (prior > LIKELY[1]), prior)
     outside[dark], share[dark] = 1, _within(share > 0, share, _FADE * max(prior.shape))[dark]
-    lit = itertools.chain(*(each for each in framed if even(each, flared)))
+    lit = itertools.chain(*(each for each in framed if even(each, walls)))
     return _faded(outside, share), levels_of(list(lit), prior.shape)
 
 
