@@ -137,6 +137,11 @@ def even(bars: Sequence[Bar], walls: float) -> bool:
     return alike > _EVEN[int(np.searchsorted(_OVER, level - walls))]
 
 
+def common_level(bars: Sequence[Bar]) -> float:
+    """The median of the bars' levels (EV) by length."""
+    return _level(bars)[0]
+
+
 def _level(bars: Sequence[Bar]) -> tuple[float, float]:
     """The median of the bars' levels by length, and the share of their length that is like it."""
     lengths = np.array([np.hypot(*(bar.ends[1] - bar.ends[0])) for bar in bars])

@@ -20,8 +20,19 @@ from pipeline.channels import highest
 from pipeline.merge.order import log_radiance
 from pipeline.photo import Image
 from pipeline.see.glazing import TEXTURED, VIEW_SIDE, across, greenness, through_panes
-from pipeline.see.muntins import NO_BAR, among_glass, bars_in, beside, even, levels_of, marked, whole_panes
+from pipeline.see.muntins import (
+    NO_BAR,
+    among_glass,
+    bars_in,
+    beside,
+    common_level,
+    even,
+    levels_of,
+    marked,
+    whole_panes,
+)
 from pipeline.see.nets import MASKS, Network
+from pipeline.see.objects import before
 from pipeline.see.reflections import mirrored_above
 
 Field = NDArray[np.floating[Any]]
@@ -33,6 +44,8 @@ _PAINT, _PAINTED = (70, 90), np.array([0.0, 2.0])
 """Percentiles of the room's radiance that its walls and white paint have, and EV over them: of the walls, and up to
 which muntins are sought.
 """
+_AS_DARK = 0.35
+"""EV over muntins, or walls, up to which things before a window are as dark."""
 _CURTAIN = 2.2
 """EV below the view's median at which it may be a curtain with the light behind it."""
 _SMALLEST = 0.0015
@@ -149,7 +162,7 @@ def view_of(
     exposures: Sequence[NDArray[np.uint8]], exposure_values: Sequence[float], reference: int, prior: Field
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Where aligned exposures (h, w, 3), darkest first, show a view through glass: (h, w) float32 0..1; and the level
-    (EV) of muntins among it and close around them: (h, w) float32, NO_BAR elsewhere.
+    (EV) of muntins and things before it: (h, w) float32, NO_BAR elsewhere.
 
     prior: (h, w) 0..1, as `window_prior`.
     """
@@ -193,8 +206,12 @@ def view_of(
         share[glass] = _ramp(np.median(contrast[seen]), _PLAIN)
     dark = _enclosed(outside > _MOSTLY, complete, (outside <= _MOSTLY) & (prior > LIKELY[1]), prior)
     outside[dark], share[dark] = 1, _within(share > 0, share, _FADE * max(prior.shape))[dark]
-    lit = itertools.chain(*(each for each in framed if even(each, walls)))
-    return _faded(outside, share), levels_of(list(lit), prior.shape)
+    mask = _faded(outside, share)
+    lit = list(itertools.chain(*(each for each in framed if even(each, walls))))
+    levels = levels_of(lit, prior.shape)
+    room = common_level(lit) if lit else walls
+    levels[before(radiance, mask > _MOSTLY, levels > NO_BAR, room + _AS_DARK)] = room + _AS_DARK
+    return mask, levels
 
 
 def _closed(values: NDArray[Any], radius: float) -> Any:
