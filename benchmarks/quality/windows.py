@@ -29,8 +29,9 @@ from pipeline.merge.order import log_radiance
 from pipeline.merge.tiles import sample
 from pipeline.read.color import from_linear, to_linear
 from pipeline.read.shots import find_shots
+from pipeline.see.glass import LIKELY, window_prior
 from pipeline.see.nets import SHIPPED, Network
-from pipeline.see.panes import LIKELY, eight_bits, window_prior
+from pipeline.see.panes import eight_bits
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "benchmarks" / "results"

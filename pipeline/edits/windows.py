@@ -27,8 +27,9 @@ from pipeline.plan import Merge, Operation, Outlook
 from pipeline.read.color import to_linear
 from pipeline.recipe import Windows
 from pipeline.render.tone import shown_after
+from pipeline.see.glass import window_prior
 from pipeline.see.nets import Network
-from pipeline.see.panes import eight_bits, view_of, window_prior
+from pipeline.see.panes import eight_bits, view_of
 from pipeline.see.scene import Seen
 
 Field = NDArray[np.floating[Any]]

@@ -1,9 +1,7 @@
 """Where a bracketed set of a room shows the outside: glass that is burnt in the middle exposure, not in a darker one.
 
 Whether something is burnt, and whether a darker exposure has a view there, is measured. Whether it is a window says the
-network, which looks at every exposure that shows the room at all, and once more from nearer: panes that the merge shows
-well do not look like windows any more, burnt ones do. What only a bright exposure makes look like a window may be the
-image of one in a glossy floor, a television or a mirror.
+network (glass.py); which of it is glass, the scene's radiance (glazing.py) and the bars among it (muntins.py).
 """
 
 from __future__ import annotations
@@ -19,6 +17,7 @@ from numpy.typing import NDArray
 from pipeline.channels import highest
 from pipeline.merge.order import log_radiance
 from pipeline.photo import Image
+from pipeline.see.glass import LIKELY, panes_of
 from pipeline.see.glazing import TEXTURED, VIEW_SIDE, across, greenness, through_panes
 from pipeline.see.muntins import (
     NO_BAR,
@@ -31,12 +30,9 @@ from pipeline.see.muntins import (
     marked,
     whole_panes,
 )
-from pipeline.see.nets import MASKS, Network
 from pipeline.see.objects import before
-from pipeline.see.reflections import mirrored_above
 
 Field = NDArray[np.floating[Any]]
-_DIMMEST, _BRIGHTEST = 0.12, 0.6
 _BURNT, _BLACK = 250, 20
 _BRIGHTER = (1.0, 1.8)
 """EV above the room's walls between which something in a window comes to be outside."""
@@ -51,8 +47,6 @@ _CURTAIN = 2.2
 _SMALLEST = 0.0015
 _PLAIN = (0.08, 0.2)
 """Local contrast (EV) between which glass comes to show a view: frosted panes and closed blinds have none."""
-LIKELY = (0.2, 0.5)
-"""Prior from which a pane belongs to a window, and from which there is one (Canny's hysteresis)."""
 _MOSTLY = 0.5
 """Share of the view from which something is seen outside."""
 _CLOSED, _FADE, _EDGE = 0.004, 0.03, 0.001
@@ -61,14 +55,6 @@ _PER_SIGMA = 4
 """Pixels per sigma that a wide blur needs."""
 _OVER = 2
 """Pixels by which a view reaches over its panes: one of the field that the merge gets, which is half as large."""
-_NEARER, _NEAR_ENOUGH = 0.3, 0.75
-"""Margin of a nearer look, of the windows' width and height; share of the frame from which there is none."""
-_APART = 0.01
-"""Half of the width, over the long side, of the narrowest pane that is judged by itself."""
-_SURE = 0.5
-"""Share of a pane that the darkest exposure must show as glass."""
-_BESIDE = 0.08
-"""Over the long side: how near to such a pane one must be that it does not."""
 _LEAST_GLASS, _MISSED = 0.26, 0.05
 """Share of a window that must show what is outside: else it is something smooth and bright in the room; share of it
 that may be burnt in one exposure and black in the next."""
@@ -87,75 +73,6 @@ _WIDE, _RING = 0.003, 0.0026
 _BESIDE_VIEW, _AROUND_IT, _BESIDE_ROOM = 0.6, 0.9, 0.2
 """Share of its outline that must lie beside the view, the same where all panes are known, and share that may lie beside
 the room, for something dark to be seen through the window."""
-_MIRRORED = 0.55
-"""Likeness from which what lies below a window is its image."""
-
-
-def window_prior(exposures: Sequence[NDArray[np.uint8]], eyes: Network) -> NDArray[np.float32]:
-    """(h, w) float32 0..1: how likely aligned exposures (h, w, 3), darkest first, make it that there is glass."""
-    means = [float(e[::8, ::8].mean()) / 255 for e in exposures]
-    shown = [e for e, mean in zip(exposures, means, strict=True) if _DIMMEST < mean < _BRIGHTEST] or exposures[-1:]
-    found = [_glass(e, eyes) for e in shown]
-    if (box := _around(np.max(found, axis=0))) is not None:
-        for prior, exposure in zip(found, shown, strict=True):
-            np.maximum(prior[box], _glass(exposure[box], eyes), out=prior[box])
-    likely = np.max(found, axis=0)
-    if len(shown) == 1:
-        return likely
-    # Of a room in the dark the network may see no window at all: the next exposure tells then.
-    trusted = (_trusted(likely, glass, exposure) for glass, exposure in zip(found[:2], shown[:2], strict=True))
-    return np.where(next((t for t in trusted if t.any()), False), likely, 0)
-
-
-def _glass(exposure: NDArray[np.uint8], eyes: Network) -> NDArray[np.float32]:
-    mask = eyes(exposure.astype(np.float32) / np.float32(255)).masks[MASKS.index("window")]
-    return np.asarray(cv2.resize(mask, exposure.shape[1::-1], interpolation=cv2.INTER_LINEAR))
-
-
-def _around(likely: Field) -> tuple[slice, slice] | None:
-    """The windows with some of the room about them; None where there are none, or they fill the frame."""
-    there = likely > LIKELY[1]
-    if not there.any():
-        return None
-    box: list[slice] = []
-    for axis, size in enumerate(likely.shape):
-        along = np.flatnonzero(there.any(axis=1 - axis))
-        more = round(_NEARER * (along[-1] - along[0] + 1))
-        box.append(slice(max(int(along[0]) - more, 0), min(int(along[-1]) + more + 1, size)))
-    area = (box[0].stop - box[0].start) * (box[1].stop - box[1].start)
-    return (box[0], box[1]) if area < _NEAR_ENOUGH * likely.size else None
-
-
-def _panes(likely: Field) -> list[NDArray[np.bool_]]:
-    """Masks (h, w) of what hangs together, muntins apart."""
-    near = np.ones((2 * round(0.01 * max(likely.shape)) + 1,) * 2, np.uint8)
-    there = likely > LIKELY[0]
-    count, labels = cv2.connectedComponents(cv2.dilate(there.astype(np.uint8), near))
-    return [(labels == k) & there for k in range(1, count)]
-
-
-def _trusted(likely: Field, darkest: Field, exposure: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Panes that the darkest exposure shows too, and those beside them that are no image of what is above them."""
-    long = max(likely.shape)
-    apart = np.ones((2 * round(_APART * long) + 1,) * 2, np.uint8)
-    count, cores = cv2.connectedComponents(
-        cv2.morphologyEx((likely > LIKELY[1]).astype(np.uint8), cv2.MORPH_OPEN, apart)
-    )
-    panes = [cores == k for k in range(1, count)]
-    sure = [pane for pane in panes if np.mean(darkest[pane] > LIKELY[0]) > _SURE]
-    if not sure:
-        return np.zeros(likely.shape, bool)
-    away = cv2.distanceTransform((~np.any(sure, axis=0)).astype(np.uint8), cv2.DIST_L2, 3)
-    luminance = np.log2(cv2.cvtColor(exposure, cv2.COLOR_RGB2GRAY).astype(np.float32) + 4)
-
-    def trusted(pane: NDArray[np.bool_]) -> bool:
-        least = float(away[pane].min())
-        return least == 0 or (least < _BESIDE * long and mirrored_above(luminance, pane) < _MIRRORED)
-
-    # What is too thin to be a pane of its own goes with the nearest.
-    outside = (cores == 0).astype(np.uint8)
-    _, nearest = cv2.distanceTransformWithLabels(outside, cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_CCOMP)
-    return np.isin(nearest, [nearest[pane][0] for pane in panes if trusted(pane)])
 
 
 def view_of(
@@ -178,7 +95,7 @@ def view_of(
     may_be = (prior > LIKELY[0]) & (closed > wall + float(np.mean(_BRIGHTER)))
     texture = across(radiance, VIEW_SIDE * max(prior.shape))
     walls, brightest = np.percentile(radiance[inside], _PAINT) + _PAINTED
-    framed = [bars_in(radiance, window, brightest) for window in _panes(prior)]
+    framed = [bars_in(radiance, window, brightest) for window in panes_of(prior)]
     found = list(itertools.chain(*framed))
     muntins = among_glass(found, prior)
     bars, rims = marked(found, prior.shape), beside(muntins, radiance) & (radiance > brightest)
@@ -189,7 +106,7 @@ def view_of(
     shows = recovered & ((texture > TEXTURED) | (greenness(exposures[0]) > _GREEN)) & ~bars
     contrast, missed = _local_contrast(radiance), _between(exposures)
     outside, share, complete = nothing.copy(), nothing.copy(), np.zeros(prior.shape, bool)
-    for window in _panes(np.where(may_be | through, np.maximum(prior, 2 * LIKELY[0]), 0)):
+    for window in panes_of(np.where(may_be | through, np.maximum(prior, 2 * LIKELY[0]), 0)):
         seen = window & (radiance > wall + _BRIGHTER[1])
         too_little = np.mean(through[window]) < _LEAST_GLASS or np.mean(missed[window]) > _MISSED
         if too_little or np.mean(window & recovered & (prior > LIKELY[1])) < _SMALLEST or not seen.any():

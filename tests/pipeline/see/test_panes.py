@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from pipeline.read.color import from_linear
+from pipeline.see.glass import window_prior
 from pipeline.see.nets import SHIPPED, Network
-from pipeline.see.panes import view_of, window_prior
+from pipeline.see.panes import view_of
 
 VALUES = (-4.0, -2.0, 0.0, 2.0)
 GLASS = np.s_[60:180, 200:320]

@@ -7,8 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from pipeline.see.glass import window_prior
 from pipeline.see.nets import SHIPPED, Network
-from pipeline.see.panes import window_prior
 from pipeline.see.reflections import mirrored_above
 
 
