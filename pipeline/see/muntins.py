@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 Field = NDArray[np.floating[Any]]
 NO_BAR = -100.0
 """Level (EV) where there is no bar."""
-_SHORTEST = 0.012
-"""Over the long side, as all lengths here: the shortest segment to look along."""
+_SHORTEST, _FEWEST_PIXELS = 0.012, 8
+"""Over the long side, as all lengths here: the shortest segment to look along; and in pixels."""
 _BESIDE, _WIDEST = 0.002, 0.012
 """How far beside an edge its sides are told, and how much of a wide frame is marked."""
 _WITHIN = (0.5, 0.75, 1.0)
@@ -111,7 +111,7 @@ def bars_in(radiance: Field, window: NDArray[np.bool_], brightest: float) -> lis
     shown = np.clip((smooth - brightest + _DARKEST) * _STEPS_PER_EV, 0, 255).astype(np.uint8)
     found: Any = cv2.createLineSegmentDetector(cv2.LSD_REFINE_STD, 1.0).detect(shown)[0]
     segments = np.reshape([] if found is None else found, (-1, 2, 2))
-    segments = segments[np.hypot(*(segments[:, 1] - segments[:, 0]).T) > _SHORTEST * long]
+    segments = segments[np.hypot(*(segments[:, 1] - segments[:, 0]).T) > max(_SHORTEST * long, _FEWEST_PIXELS)]
     lines = [_line(segment, smooth, max(2.0, _BESIDE * long)) for segment in segments]
     lines = [line for line in lines if line.level < brightest and _is_edge(line)]
     sure = [bar for line in lines if (bar := _bar(line, smooth, long, _SURE)) is not None]
@@ -267,7 +267,8 @@ def _bar(line: _Line, radiance: Field, long: int, proof: _Proof) -> Bar | None:
     if not proven:
         return None
     here = line.points[run]
-    offsets = np.arange(max(2.0, _BESIDE * long), _WIDEST * long, 0.5)
+    least = max(2.0, _BESIDE * long)
+    offsets = np.arange(least, max(_WIDEST * long, least + 0.5), 0.5)
     strip = np.stack([_sampled(radiance, here + offset * line.inward) for offset in offsets])
     other = np.flatnonzero((np.abs(strip - line.level) < _SAME).mean(axis=1) < _WIDE)
     last = max(int(other[0]) - 1, 0) if other.size else len(offsets) - 1
@@ -283,7 +284,7 @@ def _pieces(line: _Line, reach: slice, long: int) -> NDArray[np.float64]:
     texture = cv2.blur(np.abs(view - cv2.blur(view[None], (_RIPPLE, 1))[0])[None], (_RIPPLE, 1))[0]
     dark = view < line.level + _BRIGHTER
     plain = (dark & (texture < _TEXTURED)).astype(np.uint8)[None]
-    hidden = cv2.morphologyEx(plain, cv2.MORPH_OPEN, np.ones((1, round(_HIDDEN * long)), np.uint8))
+    hidden = cv2.morphologyEx(plain, cv2.MORPH_OPEN, np.ones((1, max(round(_HIDDEN * long), 1)), np.uint8))
     # The edge of what hides it is no texture.
     hidden = (cv2.dilate(hidden, np.ones((1, 2 * _RIPPLE + 1), np.uint8))[0] > 0) & dark
     edges = np.flatnonzero(np.diff(hidden.astype(np.int8), prepend=1, append=1))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.see.muntins import NO_BAR, Bar, among_glass, bars_in, beside, even, levels_of, marked, whole_panes
 
@@ -67,6 +69,17 @@ def test_leaves_behind_a_pane_without_bars_are_none() -> None:
 
 def test_nothing_is_found_where_nothing_is() -> None:
     assert bars_in(np.full((480, 800), WALL), glass(), BRIGHTEST) == []
+
+
+@given(height=st.integers(2, 200), width=st.integers(2, 200), every=st.integers(4, 60), seed=st.integers(0, 99))
+def test_pictures_of_any_size_are_looked_at(height: int, width: int, every: int, seed: int) -> None:
+    radiance = np.random.default_rng(seed).normal(1.5, 1.0, (height, width))
+    radiance[::every] = radiance[:, ::every] = WHITE
+
+    bars = bars_in(radiance, np.ones((height, width), bool), BRIGHTEST)
+
+    assert not np.isnan([bar.level for bar in bars]).any()
+    assert levels_of(bars, (height, width)).shape == (height, width)
 
 
 @pytest.mark.parametrize("edge", [np.s_[:2], np.s_[-2:], np.s_[:, :2], np.s_[:, -2:]])
