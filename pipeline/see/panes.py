@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from pipeline.channels import highest
 from pipeline.merge.order import log_radiance
 from pipeline.photo import Image
+from pipeline.see.bars import Bar, bars_in
 from pipeline.see.glass import LIKELY, panes_of
 from pipeline.see.glazing import TEXTURED, VIEW_SIDE, across, greenness, through_panes
 from pipeline.see.muntins import (
     NO_BAR,
     among_glass,
-    bars_in,
     beside,
     common_level,
     even,
@@ -36,9 +36,9 @@ Field = NDArray[np.floating[Any]]
 _BURNT, _BLACK = 250, 20
 _BRIGHTER = (1.0, 1.8)
 """EV above the room's walls between which something in a window comes to be outside."""
-_PAINT, _PAINTED = (70, 90), np.array([0.0, 2.0])
-"""Percentiles of the room's radiance that its walls and white paint have, and EV over them: of the walls, and up to
-which muntins are sought.
+_WALLS, _WHITE, _FLARED = 70, 90, 2.0
+"""Percentiles of the room's radiance that its walls and its white paint have, and EV over that up to which muntins are
+sought.
 """
 _AS_DARK = 0.35
 """EV over muntins, or walls, up to which things before a window are as dark."""
@@ -94,12 +94,11 @@ def view_of(
     closed = _closed(radiance, _CLOSED)
     may_be = (prior > LIKELY[0]) & (closed > wall + float(np.mean(_BRIGHTER)))
     texture = across(radiance, VIEW_SIDE * max(prior.shape))
-    walls, brightest = np.percentile(radiance[inside], _PAINT) + _PAINTED
+    brightest = float(np.percentile(radiance[inside], _WHITE)) + _FLARED
     framed = [bars_in(radiance, window, brightest) for window in panes_of(prior)]
-    found = list(itertools.chain(*framed))
-    muntins = among_glass(found, prior)
-    bars, rims = marked(found, prior.shape), beside(muntins, radiance) & (radiance > brightest)
-    built = {"bars": bars, "rims": rims & may_be}
+    muntins = among_glass(list(itertools.chain(*framed)), prior)
+    bars = marked(list(itertools.chain(*framed)), prior.shape)
+    built = {"bars": bars, "rims": beside(muntins, radiance) & (radiance > brightest) & may_be}
     through = through_panes(exposures, reference, radiance, texture, wall=wall, outside=may_be, prior=prior, **built)
     through |= whole_panes(muntins, through, radiance, may_be)
     # Frames are smooth, and so are lawns, but green.
@@ -124,11 +123,18 @@ def view_of(
     dark = _enclosed(outside > _MOSTLY, complete, (outside <= _MOSTLY) & (prior > LIKELY[1]), prior)
     outside[dark], share[dark] = 1, _within(share > 0, share, _FADE * max(prior.shape))[dark]
     mask = _faded(outside, share)
-    lit = list(itertools.chain(*(each for each in framed if even(each, walls))))
-    levels = levels_of(lit, prior.shape)
-    room = common_level(lit) if lit else walls
-    levels[before(radiance, mask > _MOSTLY, levels > NO_BAR, room + _AS_DARK)] = room + _AS_DARK
-    return mask, levels
+    return mask, _indoors(radiance, mask > _MOSTLY, framed, float(np.percentile(radiance[inside], _WALLS)))
+
+
+def _indoors(
+    radiance: Field, view: NDArray[np.bool_], framed: Sequence[Sequence[Bar]], walls: float
+) -> NDArray[np.float32]:
+    """The level (EV) of muntins and of things before a view: (h, w), NO_BAR elsewhere. framed: each window's bars."""
+    lit = list(itertools.chain(*(bars for bars in framed if even(bars, walls))))
+    levels = levels_of(lit, (radiance.shape[0], radiance.shape[1]))
+    as_dark = (common_level(lit) if lit else walls) + _AS_DARK
+    levels[before(radiance, view, levels > NO_BAR, as_dark)] = as_dark
+    return levels
 
 
 def _closed(values: NDArray[Any], radius: float) -> Any:

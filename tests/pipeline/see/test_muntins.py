@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.see.muntins import NO_BAR, Bar, among_glass, bars_in, beside, even, levels_of, marked, whole_panes
+from pipeline.see.bars import Bar, bars_in
+from pipeline.see.muntins import NO_BAR, among_glass, beside, even, levels_of, marked, whole_panes
 
 WALL, WHITE = -2.0, -1.5
 """EV of the wall and of the bars."""
