@@ -115,14 +115,15 @@ class Outlook:
     share: (h, w) float16 0..1, how much of the view is shown as the scene's own radiance instead of the fused picture.
     white: log2 of the strongest channel's radiance that is shown white, 0 where the darkest exposure ends. lift: by how
     much what is dark is brightened (merge/outlook.py). gains: of linear R, G and B, for the view's own white balance.
-    bars: (H, W) float16, log2 of the radiance of muntins, which are shown as fused, and far below it elsewhere.
+    indoors: (H, W) float16, log2 of the radiance of muntins and things before the view, which are shown as fused; far
+    below any radiance elsewhere.
     """
 
     share: NDArray[np.float16]
     white: float = 0.0
     lift: float = 1.0
     gains: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    bars: NDArray[np.float16] | None = None
+    indoors: NDArray[np.float16] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +196,7 @@ class Plan:
         del merge["transforms"], merge["outlook"]
         if (outlook := self.merge.outlook) is not None:
             arrays["outlook"] = outlook.share
-            arrays |= {} if outlook.bars is None else {"bars": outlook.bars}
+            arrays |= {} if outlook.indoors is None else {"indoors": outlook.indoors}
             merge["outlook"] = {"white": outlook.white, "lift": outlook.lift, "gains": outlook.gains}
         if self.merge.lens is not None:
             merge["lens"], own = _written(self.merge.lens)
@@ -240,7 +241,7 @@ class Plan:
         outlook = None
         if shown:
             curve = shown["white"], shown["lift"], tuple(shown["gains"])
-            outlook = Outlook(arrays["outlook"], *curve, bars=arrays.get("bars"))
+            outlook = Outlook(arrays["outlook"], *curve, indoors=arrays.get("indoors"))
         merge = Merge(arrays["transforms"], values, used, m["reference"], m["detail"], lens, fringes, outlook)
         return cls(merge, tuple(operations), arrays["alpha"], form["facts"])
 

@@ -95,7 +95,7 @@ def find(
     ]
     values = [merge.exposure_values[i] for i in used]
     prior = window_prior(aligned, eyes)
-    mask, bars = view_of(aligned, values, used.index(merge.reference), prior)
+    mask, indoors = view_of(aligned, values, used.index(merge.reference), prior)
     bright, dark = (highest(e) >= _END for e in (aligned[used.index(merge.reference)], aligned[0]))
     said = _lost(dark, bright, prior, seen.windows_trust >= panel.confidence)
     room, inside = mask < _SOME, mask > _MOSTLY
@@ -116,7 +116,7 @@ def find(
     size = (max(1, width // 2), max(1, height // 2))
     share = panel.strength * cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
     curve = round(white, 4), round(lift, 4)
-    return View(mask, Outlook(share.astype(np.float16), *curve, bars=bars.astype(np.float16)), said)
+    return View(mask, Outlook(share.astype(np.float16), *curve, indoors=indoors.astype(np.float16)), said)
 
 
 def _lost(dark: NDArray[np.bool_], bright: NDArray[np.bool_], windows: Field, sure: bool) -> tuple[Code, ...]:

@@ -43,8 +43,8 @@ _KNEE = 205.0
 _TOE = 80.0
 _EDGE, _EDGE_EPS = 0.006, 0.05
 _NOTHING = 0.01
-_BAR = (0.35, 1.0)
-"""EV above a bar's level from which a pixel comes to show what is beside it."""
+_BRIGHTER_THAN_IT = (0.35, 1.0)
+"""EV above the level of what is indoors between which a pixel comes to show the view beside it."""
 """Share of a view's radiance below which there is none."""
 _WEIGHT_ONE = 200
 _BASE_ONE = 128
@@ -138,8 +138,8 @@ def prepare(
     finals = [cv2.multiply(cv2.merge([b, b, b]), ratio) for b in shares]
     if outlook is not None:
         share = _along_edges(outlook.share.astype(np.float32), radiance)
-        if outlook.bars is not None:
-            share *= _beside_bars(outlook.bars.astype(np.float32), radiance)
+        if outlook.indoors is not None:
+            share *= _outdoors(outlook.indoors.astype(np.float32), radiance)
         exposed = eights, steps_of(eights, exposure_values)
         _look_out(shaped, finals, share, outlook, exposed, detail=detail)
     finals = tuple(cv2.convertScaleAbs(f) for f in finals)
@@ -320,10 +320,10 @@ def _along_edges(share: Array, radiance: Array) -> Array:
     return np.where(fine < _NOTHING, 0, fine)
 
 
-def _beside_bars(bars: Array, radiance: Array) -> Array:
-    """0..1: how far what is shown is brighter than the bars (EV) there are, at the size of the radiance."""
-    levels = cv2.resize(bars, radiance.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    t = np.clip((radiance - levels - _BAR[0]) / (_BAR[1] - _BAR[0]), 0, 1)
+def _outdoors(indoors: Array, radiance: Array) -> Array:
+    """0..1: how far what is shown is brighter than what is indoors there (EV), at the size of the radiance."""
+    levels = cv2.resize(indoors, radiance.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    t = np.clip((radiance - levels - _BRIGHTER_THAN_IT[0]) / (_BRIGHTER_THAN_IT[1] - _BRIGHTER_THAN_IT[0]), 0, 1)
     return t * t * (3 - 2 * t)
 
 

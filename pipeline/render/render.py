@@ -131,11 +131,11 @@ def _outlook_in_exposure(merge: Merge, size: tuple[int, int]) -> Outlook | None:
 
 
 def _moved(outlook: Outlook, moved: Callable[[NDArray[np.float32]], Any]) -> Outlook:
-    share, bars = (
+    share, indoors = (
         None if field is None else moved(field.astype(np.float32)).astype(np.float16)
-        for field in (outlook.share, outlook.bars)
+        for field in (outlook.share, outlook.indoors)
     )
-    return replace(outlook, share=share, bars=bars)
+    return replace(outlook, share=share, indoors=indoors)
 
 
 def render_edits(plan: Plan, source: Image, *, depth: int = 8, tiles: Runner | None = None, threads: int = 1) -> Image:

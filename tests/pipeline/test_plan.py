@@ -28,7 +28,7 @@ def test_round_trip_keeps_everything():
     assert again.merge.detail == 0.5
     assert again.merge.outlook is not None
     assert again.merge.outlook.share[1, 2] == 0.75
-    np.testing.assert_array_equal(again.merge.outlook.bars, np.full((4, 6), -3.5))
+    np.testing.assert_array_equal(again.merge.outlook.indoors, np.full((4, 6), -3.5))
     assert again.merge.outlook.white == -0.5
     assert again.merge.outlook.lift == 8.0
     assert again.merge.outlook.gains == (0.9, 1.0, 1.1)

@@ -75,7 +75,7 @@ def test_a_muntin_in_the_view_is_shown_as_fused_and_the_panes_beside_it_are_not(
 
     plain, _ = fused(taken)
     dark, _ = fused(taken, outlook=Outlook(share, 0.3, 2.0))
-    out, _ = fused(taken, outlook=Outlook(share, 0.3, 2.0, bars=bars))
+    out, _ = fused(taken, outlook=Outlook(share, 0.3, 2.0, indoors=bars))
 
     core, pane = np.s_[50:120, 322:324], np.s_[50:120, 330:370]
     assert plain[core].mean() - dark[core].mean() > 30

@@ -82,7 +82,7 @@ def test_it_looks_out_where_it_should_behind_warp_and_lens_too(shift: float):
     # Muntins, twice as fine, move with it: here all that is left of it.
     bars = np.full((64, 96), -100, np.float16)
     bars[:, 60:] = 100
-    barred = shown(Outlook(np.ones_like(share), white=2.0, bars=bars)) / plain
+    barred = shown(Outlook(np.ones_like(share), white=2.0, indoors=bars)) / plain
 
     assert np.median(barred[:, 200:]) < 0.7
     assert barred[:, :160].min() > 0.95
